@@ -10,6 +10,9 @@
  * forks and execs, and over namespaces and roots that processes of the container make for themselves. A container
  * without an overlay that the host has mounted has no such root, and what the image brought cannot be told there.
  *
+ * A process that the runtime puts in later has no label of the container's, and root of the container may have mounted
+ * something over the root by then. So the cgroup keeps the first one, too: with another, nothing can be told.
+ *
  * A file goes only one way, from the lower layer to the upper one. Who has opened it before still maps and runs what
  * was decided: the kernel keeps programs that run from being written, and a mapping stays with the layer that its
  * file was opened in. What is copied up whole counts as written, though its content may be the same: nothing here

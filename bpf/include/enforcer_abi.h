@@ -655,6 +655,14 @@ struct enf_place {
 	char path[28];
 };
 
+/* The root that a runtime gave the container in a cgroup, by the cgroup's id: see drift.bpf.c. */
+#define ENF_ROOTS_KEPT 2048
+
+struct enf_root {
+	__u64 sb; /* address of the superblock */
+	__u64 kn; /* and of the cgroup's node */
+};
+
 #define ENF_WATCH_MORE                                                                             \
 	1 /* code, and ids of workers or at points: no hook sees all that changes them */
 #define ENF_WATCH_NEWS                                                                             \
@@ -956,7 +964,8 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_NO_KIND = 25,	  /* kinds beyond a share: they take the rest of a ring */
 		ENF_STAT_DRIFT_UNKNOWN =
 			26, /* files of which it cannot be told whether the image brought them */
-		_ENF_STAT_MAX = 27,
+		ENF_STAT_ROOT_LOST = 27, /* no room to keep the root of a container */
+		_ENF_STAT_MAX = 28,
 };
 
 /* ---- What a daemon leaves for its successor ------------------------------------------------ */

@@ -293,6 +293,7 @@ struct kernfs_node {
 	struct kernfs_node *parent;
 	const char *name;
 	__u64 id;
+	void *priv;
 };
 
 /* Renamed in v6.15 (633488947ef66, "kernfs: Use RCU to access kernfs_node::parent"). */
@@ -300,7 +301,12 @@ struct kernfs_node___rcu {
 	struct kernfs_node *__parent;
 };
 
+struct cgroup_subsys_state {
+	unsigned int flags;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	struct kernfs_node *kn;
 };
 
@@ -638,6 +644,7 @@ enum dentry_flags {
 #define ENF_FS_IOC_FSSETXATTR 0x401c5820
 #define ENF_EXT4_IOC_MOVE_EXT 0xc028660f
 #define ENF_EXT4_IOC_SWAP_BOOT 0x6611
+#define ENF_CSS_ONLINE 0x2
 #define ENF_PF_IO_WORKER 0x10
 #define ENF_PF_USER_WORKER 0x4000
 #define ENF_PF_KTHREAD 0x200000

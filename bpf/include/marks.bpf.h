@@ -34,7 +34,7 @@ struct {
 /*
  * What other threads marked while one that is not the first execs: it becomes the first, and what the
  * old one had goes with that. A number may be used again, the pair is not. Entries that are pushed out
- * by 256 others in the moment of an exec are lost.
+ * by 160 others in the moment of an exec are lost.
  */
 struct enf_process {
 	__u64 tgid;
@@ -43,7 +43,7 @@ struct enf_process {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 256);
+	__uint(max_entries, 160);
 	__type(key, struct enf_process);
 	__type(value, struct enf_marks);
 } passed_marks __weak SEC(".maps");

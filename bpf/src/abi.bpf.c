@@ -20,6 +20,7 @@ struct enf_row row;
 struct enf_limit limit;
 struct enf_marks marks;
 struct enf_place place;
+struct enf_root root;
 struct enf_met met;
 struct enf_mounted mounted;
 struct enf_image image;

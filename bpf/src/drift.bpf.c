@@ -14,7 +14,7 @@ volatile struct enf_overlay enf_overlay SEC(".data.overlay") = {};
 /* Besides the address of a superblock. */
 #define ENF_ROOT_HOST 0 /* the host's view of files: no container */
 #define ENF_ROOT_OTHER                                                                             \
-	1 /* no overlay of the host's, or one that cannot be told from the host's own root */
+	1 /* no overlay of the host's, one that cannot be told from the host's own root, not the first */
 
 /* ---- Roots -------------------------------------------------------------------------------- */
 
@@ -35,6 +35,101 @@ static __always_inline __u64 enf_magic_of(__u64 sb)
 
 	enf_read(magic, sb + enf_offset(struct super_block, s_magic));
 	return magic;
+}
+
+/*
+ * The first root of a container, by the cgroup in which its first program was run: whoever is in there cannot leave it,
+ * but may make others below. Not by enf_container_of(): several containers may have the same one, such as all of one
+ * namespace of containerd, and here that would refuse. An entry stays as long as its cgroup.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, ENF_ROOTS_KEPT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct enf_root);
+} roots SEC(".maps");
+
+struct enf_rooted {
+	__u64 kn;
+	__u64 sb; /* of the highest cgroup that has one; 0: none has */
+};
+
+static long enf_rooted_one(__u32 i, void *arg)
+{
+	struct enf_rooted *c = arg;
+	__u64 parent = enf_kernfs_parent(c->kn), id = 0;
+	const struct enf_root *kept;
+
+	(void)i;
+	if (parent) { /* what is in the root of all cgroups is in none */
+		enf_read(id, c->kn + enf_offset(struct kernfs_node, id));
+		kept = bpf_map_lookup_elem(&roots, &id);
+		if (kept)
+			c->sb = kept->sb;
+	}
+	c->kn = parent;
+	return !parent;
+}
+
+/* What has become of a cgroup that is gone is not online, or its node has another's number. */
+static long enf_sweep_root(void *map, const __u64 *key, struct enf_root *root, void *none)
+{
+	__u64 whose = *key, id = 0, cgroup = 0;
+	unsigned int flags = 0;
+
+	(void)none;
+	enf_read(id, root->kn + enf_offset(struct kernfs_node, id));
+	enf_read(cgroup, root->kn + enf_offset(struct kernfs_node, priv));
+	enf_read(flags, cgroup + enf_offset(struct cgroup, self.flags));
+	if (id != whose || !(flags & ENF_CSS_ONLINE))
+		bpf_map_delete_elem(map, &whose);
+	return 0;
+}
+
+/* Keep *root* for the cgroup at *kn*. Returns what is kept; 0: there is no room. */
+static __noinline __u64 enf_keep_root(__u64 kn, __u64 root)
+{
+	struct enf_root mine = { .sb = root, .kn = kn };
+	const struct enf_root *kept;
+	__u64 id = 0;
+
+	enf_read(id, kn + enf_offset(struct kernfs_node, id));
+	if (bpf_map_update_elem(&roots, &id, &mine, BPF_NOEXIST)) {
+		/* Full, or somebody was faster. */
+		bpf_for_each_map_elem(&roots, enf_sweep_root, NULL, 0);
+		bpf_map_update_elem(&roots, &id, &mine, BPF_NOEXIST);
+	}
+	kept = bpf_map_lookup_elem(&roots, &id);
+	if (kept)
+		return kept->sb;
+	enf_count(ENF_STAT_ROOT_LOST);
+	return 0;
+}
+
+/*
+ * *root*, by which the task at *t* sees files now, if its container began with that one; else ENF_ROOT_OTHER. With
+ * *keeps*, a container without a root has begun with this one; one that finds no room for it has none.
+ */
+__attribute__((noinline)) __u64 enf_first_root(__u64 t, __u64 root, __u32 keeps)
+{
+	struct enf_rooted c = {};
+	__u64 kn = 0;
+
+	enf_read(kn, t + enf_offset(struct task_struct, cgroups));
+	enf_read(kn, kn + enf_offset(struct css_set, dfl_cgrp));
+	enf_read(kn, kn + enf_offset(struct cgroup, kn));
+	if (!kn || !enf_kernfs_parent(kn))
+		return root;
+	c.kn = kn;
+	bpf_loop(256, enf_rooted_one, &c, 0);
+	if (c.kn) /* deeper than one looks: its container's may be farther up */
+		return ENF_ROOT_OTHER;
+	if (!c.sb && keeps)
+		c.sb = enf_keep_root(kn, root);
+	else if (!c.sb)
+		return root;
+	return c.sb == root ? root : ENF_ROOT_OTHER;
 }
 
 /* The root by which the task at *t* sees files now. */
@@ -71,7 +166,7 @@ __attribute__((noinline)) int enf_take_root(struct enf_task *task, __u64 t)
 		return 0;
 	root = enf_root_now(t);
 	if (root > ENF_ROOT_OTHER)
-		task->root = root;
+		task->root = enf_first_root(t, root, 1);
 	return 0;
 }
 
@@ -134,7 +229,12 @@ __attribute__((noinline)) int enf_drift_of(__u64 inode, __u64 root)
 
 static __always_inline __u64 enf_root_of(const struct enf_task *task, __u64 t)
 {
-	return task->root ? task->root : enf_root_now(t);
+	__u64 root = task->root;
+
+	if (root)
+		return root;
+	root = enf_root_now(t);
+	return root > ENF_ROOT_OTHER ? enf_first_root(t, root, 0) : root;
 }
 
 __attribute__((noinline)) int enf_describe_drift(struct enf_scratch *s, struct enf_task *task,

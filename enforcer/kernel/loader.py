@@ -30,8 +30,9 @@ __all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present"]
 
 ENGINE: Final = "enforcer"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
+ROOT_MAP: Final = "roots"
 CODE_MAP: Final = "code"
-CARRIED: Final = ("tasks", *MARK_MAPS, CODE_MAP)
+CARRIED: Final = ("tasks", *MARK_MAPS, ROOT_MAP, CODE_MAP)
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
@@ -61,8 +62,8 @@ class Sizes:
     Attributes:
         image: bytes of the image map's value.
         rows: half the entries of ``hits``.
-        carry: descriptors by name of the maps :data:`CARRIED` of the engine before, whose labels and marks
-            go on; they must be of this ABI.
+        carry: descriptors by name of the maps :data:`CARRIED` of the engine before, whose labels, marks and
+            roots of containers go on; they must be of this ABI.
         rings: bytes of those of denials and of the rest, powers of two; None is the object's own.
         records: what is decided is recorded with all of its operands.
         keeps_code: programs look at what becomes executable, so that what is carried of that goes on.
@@ -287,7 +288,7 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
     engine.maps["hits"].set_max_entries(2 * max(1, sizes.rows))
     if sizes.carry is not None:
         engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
-        for name in MARK_MAPS:  # both engines set them while both are active
+        for name in (*MARK_MAPS, ROOT_MAP):  # both engines set them while both are active
             engine.maps[name].reuse(sizes.carry[name])
         if sizes.keeps_code:  # else mappings would go unseen from now on
             engine.maps[CODE_MAP].reuse(sizes.carry[CODE_MAP])

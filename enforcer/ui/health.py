@@ -35,6 +35,7 @@ _TROUBLES = {
     "overflow": "too many conditions met",
     "guard_refused": "attempts on the engine refused",
     "mark_lost": "marks lost, no room",
+    "root_lost": "roots of containers lost, no room",
     "attempt_lost": "attempts not decided while policies changed",
     "no_set": "decided anew, no number for the subjects",
 }

@@ -29,7 +29,7 @@ IMAGE = "/opt/enforcer-drift/image"
 VOLUME = "/opt/enforcer-drift/volume"
 MARK = "/run/mark"
 STRANGER = 1234
-_BIND = 0x1000
+_BIND, _REC = 0x1000, 0x4000
 _AT_EMPTY_PATH = 0x1000
 _SYS_EXECVEAT = 322
 _LOADER = "/lib64/ld-linux-x86-64.so.2"
@@ -390,7 +390,7 @@ def read_brought() -> None:
 def _overlay(more: str = "") -> str:
     """Show a folder of the container's own as the lower layer of an overlay."""
     # In memory: the machine's root is an overlay, and the kernel stacks no three of them.
-    for name in ("/srv/lower", "/srv/none", "/srv/shown"):
+    for name in ("/srv/lower/run", "/srv/none", "/srv/shown"):
         os.makedirs(name, exist_ok=True)
     shutil.copy(_of_image("program"), "/srv/lower/program")
     mount("none", "/srv/shown", "overlay", 0, f"lowerdir=/srv/lower:/srv/none{more}")
@@ -417,6 +417,16 @@ def users_overlay() -> None:
 def users_overlay_as_root() -> None:
     own_users()
     _run("/program", root=_overlay(",userxattr"))
+
+
+# ---- What a runtime puts in later --------------------------------------------------------------
+
+
+def lay_over_root() -> None:
+    """Cover the root with such an overlay: who comes into the mount namespace from now on gets that."""
+    shown = _overlay()
+    mount("/run", f"{shown}/run", "", _BIND)
+    mount(shown, "/", "", _BIND | _REC)
 
 
 main = ATTEMPTS.main

@@ -3,6 +3,7 @@
 Containers with an image, as a runtime makes them: an overlay, whose lower layer is the file system of the machine.
 
 ``drifting.py CGROUP FOLDER OPTIONS`` becomes such a container and makes the attempts that its standard input asks for.
+``drifting.py CGROUP PROCESS PROGRAM into`` runs the program in the container of that process, as a runtime does.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import LIBC, check, mount, own_mounts
-from drift_attempts import ATTEMPTS, IMAGE, MARK, VOLUME
+from attempting import CLONE_NEWNS, LIBC, check, mount, own_mounts
+from drift_attempts import ATTEMPTS, IMAGE, MARK, VOLUME, lay_over_root
 
 __all__ = [
     "BROUGHT",
+    "IMAGE",
+    "LAID_OVER",
     "MADE",
     "METADATA",
     "OF_VOLUMES",
     "POLICY",
+    "PUT_IN",
     "VOLUME",
     "Drifting",
     "clear",
@@ -72,6 +76,8 @@ MADE = tuple(
     and name not in {"own_overlay", "own_overlay_as_root"}
 )
 OF_VOLUMES += ("own_overlay", "own_overlay_as_root")
+PUT_IN = ("put_in", "put_in_below")
+LAID_OVER = ("laid_over", "laid_over_below")
 _KINDS = {
     "control": "",
     "drift": "",
@@ -139,13 +145,22 @@ def container(name: str, program: Path) -> Iterator[Drifting]:
 def results(name: str, program: Path) -> dict[str, tuple[int, bool, str]]:
     """Return what comes of each attempt in the container *name*."""
     with container(name, program) as made:
-        return {attempt: made.attempt(attempt) for attempt in ATTEMPTS}
+        ends = {attempt: made.attempt(attempt) for attempt in ATTEMPTS}
+        ends |= {end: made.put_in(f"{IMAGE}/program", _below(end)) for end in PUT_IN}
+        assert made.lay_over() == 0
+        ends |= {end: made.put_in("/program", _below(end)) for end in LAID_OVER}
+    return ends
+
+
+def _below(end: str) -> str:
+    return "exec" if end.endswith("_below") else ""
 
 
 class Drifting:
     """A container; *options* are those of its overlay besides the layers."""
 
     def __init__(self, cgroup: Path, folder: Path, options: str = "") -> None:
+        self.cgroup = cgroup
         self.process = subprocess.Popen(
             [sys.executable, "-IS", __file__, str(cgroup), str(folder), options],
             stdin=subprocess.PIPE,
@@ -163,6 +178,24 @@ class Drifting:
         assert line, f"the container ended with {self.process.wait()} at {name}"
         code, ran, said = json.loads(line)
         return code, ran, said
+
+    def put_in(self, program: str, below: str = "") -> tuple[int, bool, str]:
+        """Let a process of the host run *program* in it, in the cgroup *below* its own; returns as an attempt."""
+        cgroup = self.cgroup / below
+        cgroup.mkdir(exist_ok=True)
+        mark = Path(f"/proc/{self.process.pid}/root{MARK}")
+        mark.unlink(missing_ok=True)
+        ended = subprocess.run(
+            [sys.executable, "-IS", __file__, cgroup, str(self.process.pid), program, "into"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ended.returncode, mark.exists(), ended.stderr
+
+    def lay_over(self) -> int:
+        """Let its root mount an overlay over its root, which has the image's program as /program; returns 0 or errno."""
+        return self.attempt(lay_over_root.__name__)[0]
 
     def close(self) -> None:
         """End it."""
@@ -195,6 +228,17 @@ def _enter(cgroup: str, folder: str, options: str) -> None:
     mount("none", "/proc", "proc")
 
 
+def _come_in(cgroup: str, process: str, program: str, _: str) -> None:
+    """Become *program* in the container of *process*: entering its mount namespace leads to the root of that."""
+    mounts = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY)
+    Path(cgroup, "cgroup.procs").write_text(str(os.getpid()))
+    check(LIBC.setns(mounts, CLONE_NEWNS))
+    try:
+        os.execve(program, [program], {"MARK": MARK})
+    except OSError as error:
+        os._exit(error.errno or 255)
+
+
 def _serve() -> None:
     """Answer each line with what came of the attempt that it names, in a process that is forked for it."""
     for line in sys.stdin.buffer:
@@ -215,6 +259,9 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
+    ATTEMPTS.add(lay_over_root)
+    if sys.argv[-1] == "into":
+        _come_in(*sys.argv[1:])
     if len(sys.argv) > 1:
         _enter(*sys.argv[1:])
         # The first program of the container, as a runtime runs it.

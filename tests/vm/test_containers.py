@@ -644,6 +644,22 @@ def test_volumes_are_a_choice(drifted, name):
     assert (0, True) == drifted["volumes"][name][:2]
 
 
+@pytest.mark.parametrize("name", drifting.PUT_IN)
+def test_what_a_runtime_puts_in_runs_what_the_image_brought(drifted, name):
+    """In the container's cgroup, and in one below it."""
+    assert {(0, True)} == {ends[name][:2] for ends in drifted.values()}
+
+
+@pytest.mark.parametrize("name", drifting.LAID_OVER)
+def test_a_root_that_a_container_makes_is_no_image_to_what_a_runtime_puts_in(drifted, name, on):
+    """Wherever below the container's cgroup. It cannot be told, so volumes that are trusted do not matter."""
+    assert {(errno.EDOM, False)} == {ends[name][:2] for ends in drifted.values()}
+    event = on.wait_for(
+        lambda e: e["container"]["id"] == "1" * 64 and e["object"].get("unknown") == ["drift"]
+    )
+    assert event["onError"] is True
+
+
 def test_files_and_processes_are_asked_about_as_well(drifted, on):
     """Reading what was written, reading what the image brought, and reading by a program of a volume."""
     ends = drifted["volumes"]

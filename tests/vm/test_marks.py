@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A deed and a later one: what the first allows or forbids the second, for how long, and to whom."""
+"""
+A deed and a later one: what the first allows or forbids the second, for how long, and to whom.
+
+And what else the kernel side remembers longer than one engine: the roots that containers began with.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import shutil
 import socket
@@ -15,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import compiled
+import drifting
 import pytest
 from daemon import PINS, Daemon, leftovers, managed, told, until
 from engine import attempt
@@ -381,7 +387,30 @@ class _Marked:
         return self._task.communicate()[0].decode().split()
 
 
-def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
+DRIFT = """\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {name: drift}
+spec:
+  selector: {cgroup: [/system.slice/docker-1*, /system.slice/docker-2*]}
+  rules: [{exec: {}, match: {drift: true}, action: {deny: {errno: EDOM}}}]
+"""
+IN_IMAGE = f"{drifting.IMAGE}/program"
+
+
+@pytest.fixture(scope="module")
+def begun(daemon: Daemon) -> Iterator[drifting.Drifting]:
+    """A container with an image, which begins under a policy that asks what that brought."""
+    drifting.prepare()
+    (ROOT / "policies" / "drift.yaml").write_text(DRIFT)
+    told("reload")
+    with drifting.container("drift", ROOT / "deeds") as container:
+        assert (0, True) == container.attempt("image")[:2]  # it has begun
+        yield container
+    drifting.clear()
+
+
+def test_marks_outlive_changes_and_daemons(daemon: Daemon, begun: drifting.Drifting) -> None:
     """Another hook and a crash; gone with their rule, and not back with its return."""
     file = ROOT / "policies" / "marks.yaml"
     marked = _Marked("outlive", 3)
@@ -407,7 +436,7 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon) -> None:
     assert ["EACCES"] == deeds(*CONNECT["process"], *reads("process"))
 
 
-def test_marks_outlive_a_successor(daemon: Daemon) -> None:
+def test_marks_outlive_a_successor(daemon: Daemon, begun: drifting.Drifting) -> None:
     """More rules than the maps have room for."""
     file = ROOT / "policies" / "marks.yaml"
     marked = _Marked("succeed", 1)
@@ -420,3 +449,30 @@ def test_marks_outlive_a_successor(daemon: Daemon) -> None:
 
     assert ["EACCES"] == marked.end()
     assert ["EACCES"] == deeds(*reads("host"))
+
+
+def test_the_first_root_of_a_container_outlives_them_as_well(begun: drifting.Drifting) -> None:
+    """Its own root is none of the image's, to whoever a runtime puts in."""
+    assert (0, True) == begun.put_in(IN_IMAGE)[:2]
+    assert 0 == begun.lay_over()
+
+    assert (errno.EDOM, False) == begun.put_in("/program")[:2]
+
+
+def test_containers_that_are_gone_make_room_for_roots(
+    daemon: Daemon, begun: drifting.Drifting
+) -> None:
+    """A table that is full of them."""
+    pins = sorted(PINS.glob("*/map-roots"))
+    fd = calls.get_pinned(bytes(pins[-1]))
+    before = daemon.status()["kernel"]["root_lost"]
+    for key in range(1 << 40, (1 << 40) + calls.map_facts(fd).max_entries):
+        _BPF.bpf_map_update_elem(fd, key.to_bytes(8, "little"), (1).to_bytes(16, "little"), 0)
+    os.close(fd)
+
+    with drifting.container("drift-metacopy", ROOT / "deeds") as another:
+        assert (0, True) == another.attempt("image")[:2]
+        assert (0, True) == another.put_in(IN_IMAGE)[:2]
+        assert 0 == another.lay_over()
+        assert (errno.EDOM, False) == another.put_in("/program")[:2]
+    assert before == daemon.status()["kernel"]["root_lost"]
