@@ -683,8 +683,9 @@ def test_without_an_overlay_it_cannot_be_told(on, program):
     """A container on a plain folder: unknown, which is what onError decides. It does not even begin."""
     with drifting.container("drift-native", program) as native:
         assert native.process.wait(600)
+        # While its cgroup is there, by which the record names it.
+        event = on.wait_for(lambda e: e["container"]["id"] == "3" * 64)
 
-    event = on.wait_for(lambda e: e["container"]["id"] == "3" * 64)
     assert (event["onError"], event["object"]["unknown"]) == (True, ["drift"])
 
 
