@@ -270,10 +270,11 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 SEC("lsm/task_alloc")
 int BPF_PROG(enf_guard_fork, struct task_struct *child, unsigned long clone_flags, int ret)
 {
-	struct enf_offspring begun = { .born = bpf_get_current_cgroup_id() };
+	struct enf_offspring begun = {};
 
 	if (ret || bpf_get_current_pid_tgid() >> 32 != 1)
 		return ret;
+	begun.born = bpf_get_current_cgroup_id();
 	bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	return 0;
 }
