@@ -20,60 +20,13 @@ static __always_inline struct enf_guard *enf_guard_state(void)
 	return g && g->armed_ns ? g : NULL;
 }
 
-/* Where the cgroup of a task lies, by what stays when it is made anew. */
-struct enf_unit {
-	__u64 slice;
-	__u64 name[ENF_UNIT_WORDS];
-};
-
-static __always_inline void enf_unit_of(struct enf_unit *unit)
-{
-	__u64 kn = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn);
-	__u64 above = enf_kernfs_parent(kn), name = 0;
-
-	__builtin_memset(unit, 0, sizeof(*unit));
-	if (above)
-		enf_read(unit->slice, above + enf_offset(struct kernfs_node, id));
-	enf_read(name, kn + enf_offset(struct kernfs_node, name));
-	bpf_probe_read_kernel_str(unit->name, sizeof(unit->name), (const void *)name);
-}
-
-/* Is the caller's cgroup the owner's, or what has taken its place? */
-static __always_inline int enf_in_unit(const struct enf_guard *g)
-{
-	struct enf_unit unit;
-	__u64 differs;
-
-	enf_unit_of(&unit);
-	differs = unit.slice ^ g->slice;
-	for (int i = 0; i < ENF_UNIT_WORDS; i++)
-		differs |= unit.name[i] ^ g->unit[i];
-	return g->slice && !differs;
-}
-
 /*
- * Without a key: who may take over or clean up when the owner has died. That is what the service manager
- * has started in the place of the owner, with the right to BPF. Root that it did not start is nobody here;
- * nor is who was only adopted by it, or who has moved itself into that cgroup: what the manager starts for
- * another unit runs its first program there.
+ * Is the caller's cgroup the owner's, or what has taken its place? And: without a key, is it who may take over
+ * or clean up when the owner has died? Global, in guard.bpf.c: the verifier proves them once for a program, and
+ * not for each path to them.
  */
-static __noinline int enf_is_heir(const struct enf_guard *g)
-{
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct enf_offspring *own;
-	__u64 caps = 0;
-
-	if (!g || g->keyed)
-		return 0;
-	bpf_probe_read_kernel(&caps, sizeof(caps), &t->real_cred->cap_effective);
-	if (BPF_CORE_READ(t, real_cred, user_ns, level) || BPF_CORE_READ(t, thread_pid, level))
-		return 0;
-	if (!(caps & ENF_BIT64(ENF_CAP_BPF)))
-		return 0;
-	/* Its first thread, which is the one that the daemon has. */
-	own = bpf_task_storage_get(&offspring, t, NULL, 0);
-	return own && own->first == ENF_FIRST_OWN && enf_in_unit(g);
-}
+int enf_in_unit(const struct enf_guard *g);
+int enf_is_heir(const struct enf_guard *g);
 
 static __always_inline int enf_is_owner(const struct enf_guard *g)
 {
