@@ -52,6 +52,7 @@ alone do not change it.
 
 
 _DEEPER = "    "
+_WHOSE = ("rules", "rules on system calls and functions")
 
 
 @attrs.frozen
@@ -162,7 +163,8 @@ def _refused(error: ConfigErrors | PolicyErrors | PolicyError) -> _Checked:
 def _explain(policies: PolicySet) -> tuple[list[Decided], list[str]]:
     from enforcer.cli.where_decided import decided
     from enforcer.kernel import entries
-    from enforcer.runtime.policies.too_late import find_gap, why_late
+    from enforcer.policy.lint.degradation import is_at_call
+    from enforcer.runtime.policies.too_late import find_gaps, why_late
 
     def late(rule: Rule) -> str | None:
         return why_late(entries.problem(), rule)
@@ -174,8 +176,13 @@ def _explain(policies: PolicySet) -> tuple[list[Decided], list[str]]:
         limit = "not checked: what this kernel can refuse, which needs root"
         return list(decided(policies, nobody_knows)), [limit]
     found = list(decided(policies, late))
-    gap = find_gap()
-    return found, [] if gap is None else [f"rules do not decide every time: {gap}"]
+    rules = [rule for policy in policies.policies for rule in policy.rules]
+    limits = [
+        f"{_WHOSE[gap.at_calls]} do not decide every time: {gap.why}: {gap.remedy}"
+        for gap in find_gaps()
+        if not gap.at_calls or any(map(is_at_call, rules))
+    ]
+    return found, limits
 
 
 # ---- What is printed -----------------------------------------------------------------------------

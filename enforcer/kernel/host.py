@@ -13,6 +13,7 @@ from enforcer.libbpf import calls
 
 __all__ = [
     "active_lsms",
+    "can_be_voluntary",
     "gives_up_labels",
     "host_mount_namespace",
     "possible_cpus",
@@ -27,6 +28,7 @@ _CAP_PERFMON = 38
 _CAP_BPF = 39
 _STATUS = Path("/proc/self/status")
 _LSMS = Path("/sys/kernel/security/lsm")
+_PREEMPT = Path("/sys/kernel/debug/sched/preempt")
 
 possible_cpus = calls.possible_cpus
 
@@ -95,18 +97,46 @@ def shows_symbols(kallsyms: Path = Path("/proc/kallsyms")) -> bool:
 
 
 def preempts(
-    mode: Path = Path("/sys/kernel/debug/sched/preempt"), cmdline: Path = Path("/proc/cmdline")
+    mode: Path = _PREEMPT, cmdline: Path = Path("/proc/cmdline"), boot: Path = Path("/boot")
 ) -> bool | None:
     """Tell whether tasks can be preempted inside kernel functions; None if that is not known."""
     try:
         words = mode.read_text(encoding="ascii").split()
-    except OSError:
+    except OSError:  # debugfs is not mounted, or closed by lockdown
         version = os.uname().version.split()
         if "PREEMPT_DYNAMIC" in version:
             said = [w for w in _words(cmdline) if w.startswith("preempt=")]
-            return said[-1] in {"preempt=full", "preempt=lazy"} if said else None
+            return said[-1] in {"preempt=full", "preempt=lazy"} if said else _is_built_to(boot)
         return bool({"PREEMPT", "PREEMPT_RT", "PREEMPT_LAZY"} & set(version))
     return bool({"(full)", "(lazy)"} & set(words))
+
+
+def can_be_voluntary(mode: Path = _PREEMPT, boot: Path = Path("/boot")) -> bool:
+    """
+    Tell whether this kernel can be booted with ``preempt=voluntary``; False if that is not known.
+
+    Linux 7 on x86 has only ``full`` and ``lazy``.
+    """
+    try:
+        return bool({"voluntary", "(voluntary)"} & set(mode.read_text(encoding="ascii").split()))
+    except OSError:
+        # A kernel that has the choice names it also where it was not chosen.
+        config = _configuration(boot)
+        is_dynamic = "PREEMPT_DYNAMIC" in os.uname().version.split()
+        return is_dynamic and any("CONFIG_PREEMPT_VOLUNTARY" in line for line in config)
+
+
+def _is_built_to(boot: Path) -> bool | None:
+    config = _configuration(boot)
+    return bool({"CONFIG_PREEMPT=y", "CONFIG_PREEMPT_LAZY=y"} & set(config)) if config else None
+
+
+def _configuration(boot: Path) -> list[str]:
+    """Return the lines of what the running kernel was built with, as distributions lay it down; [] if it is not there."""
+    try:
+        return (boot / f"config-{release()}").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
 
 
 @functools.cache

@@ -21,7 +21,15 @@ from enforcer.kernel import host, loader, placement
 from enforcer.kernel.placement import Placement
 from enforcer.libbpf import calls
 
-__all__ = ["Problem", "check_lsm", "find_gap", "find_placement", "find_problem", "is_around"]
+__all__ = [
+    "Problem",
+    "check_lsm",
+    "find_call_gap",
+    "find_gap",
+    "find_placement",
+    "find_problem",
+    "is_around",
+]
 
 _BTF: Final = Path("/sys/kernel/btf/vmlinux")
 _COUNTER_BYTES: Final = 8
@@ -72,8 +80,8 @@ def find_gap(at: Placement) -> Problem | None:
     """
     Return why not every operation is decided by the rules where programs are put *at*, or None.
 
-    A kernel that hides whether it preempts counts as one that does not: those of servers do not by
-    default, and every turn that a program did not get is counted (:func:`placement.passed_by`).
+    A kernel that hides whether it preempts counts as one that does not: nothing it enforces would be
+    accepted else, and every turn that a program did not get is counted (:func:`placement.passed_by`).
     """
     if not host.preempts():
         return None
@@ -82,7 +90,7 @@ def find_gap(at: Placement) -> Problem | None:
             "bpf is not among the active LSMs, and this kernel can preempt tasks inside its "
             "functions (preempt=full or lazy): until such a task continues, operations of other "
             "tasks on its processor pass undecided, and are counted",
-            "boot with bpf in the lsm= list of the kernel command line, or with preempt=voluntary",
+            f"boot with bpf in the lsm= list of the kernel command line{_or_voluntary()}",
         )
     if host.gives_up_labels():
         return Problem(
@@ -92,6 +100,27 @@ def find_gap(at: Placement) -> Problem | None:
             "boot with preempt=voluntary, or use Linux 6.2 or later",
         )
     return None
+
+
+def find_call_gap() -> Problem | None:
+    """
+    Return why not every call is decided by rules on system calls and functions, or None.
+
+    The kernel runs no program on a kprobe where ``bpf_prog_active`` of the processor is not 0. An operation of
+    bpf(2) on a map holds it so with tasks preemptible (``bpf_disable_instrumentation``, include/linux/bpf.h).
+    """
+    if not host.preempts():
+        return None
+    return Problem(
+        "this kernel can preempt tasks inside its functions (preempt=full or lazy): until one that "
+        "works on a BPF map continues, system calls and functions that others enter on its "
+        "processor pass undecided",
+        f"match what the call does instead, which LSM hooks decide{_or_voluntary()}",
+    )
+
+
+def _or_voluntary() -> str:
+    return ", or boot with preempt=voluntary" if host.can_be_voluntary() else ""
 
 
 def find_placement() -> Placement | Problem:

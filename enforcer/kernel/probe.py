@@ -17,7 +17,7 @@ from enforcer.errors import KernelError
 from enforcer.kernel import entries, functions, host, loader, placement
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
-from enforcer.kernel.lsm_support import Problem, find_gap, find_placement
+from enforcer.kernel.lsm_support import Problem, find_call_gap, find_gap, find_placement
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import (
     ATTEMPTS,
@@ -73,7 +73,7 @@ class OperationSupport:
         op: the name, of ``enum enf_op``.
         gives: :data:`PREVENTS`, :data:`KILLS_AFTER`, :data:`OBSERVES` or :data:`NOTHING`.
         hooks: the LSM hooks that decide it here.
-        reason: why it gives less than prevent, or None.
+        reason: why it gives less than prevent, or not every time; or None.
         words: how policies ask about it.
     """
 
@@ -194,7 +194,8 @@ def _of_calls(op: str) -> Iterator[OperationSupport]:
     """What is decided at the entry of system calls."""
     hooks = ("kprobe.multi" if functions.takes_many() else "kprobe",)
     if entries.can_override():
-        yield OperationSupport(op, PREVENTS, hooks)
+        gap = find_call_gap()
+        yield OperationSupport(op, PREVENTS, hooks, str(gap) if gap is not None else None)
     else:
         yield OperationSupport(op, KILLS_AFTER, hooks, entries.NO_OVERRIDE)
 
@@ -204,7 +205,9 @@ def _of_points(op: str) -> Iterator[OperationSupport]:
     lsm, function, tracepoint = OPERATION_TABLE[Op[op]].words
     yield OperationSupport(op, PREVENTS, ("lsm",), words=(lsm,))
     if entries.can_override():
-        yield OperationSupport(op, PREVENTS, ("kprobe",), _BY_FUNCTION, words=(function,))
+        gap = find_call_gap()
+        but = f"{_BY_FUNCTION}; {gap.what}" if gap is not None else _BY_FUNCTION
+        yield OperationSupport(op, PREVENTS, ("kprobe",), but, words=(function,))
     else:
         yield OperationSupport(op, KILLS_AFTER, ("kprobe",), _NO_OVERRIDE, words=(function,))
     yield OperationSupport(op, KILLS_AFTER, ("tracepoint",), _BY_TRACEPOINT, words=(tracepoint,))

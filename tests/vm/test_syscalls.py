@@ -16,7 +16,7 @@ from pathlib import Path
 import compiled
 import pytest
 from daemon import ask
-from engine import Engine, attempt, python, running
+from engine import ENFORCER, Engine, attempt, python, running
 
 from enforcer.compiler import compile_policies
 from enforcer.kernel import entries, functions
@@ -186,6 +186,38 @@ def test_lifted_rules_prevent_on_every_kernel(programs, tmp_path):
     else:
         result, before, after = map(int, ended.stdout.split())
         assert (-errno.EPERM, True) == (result, before == after)
+
+
+_PREEMPTING = """\
+mkdir "$0"
+mount --bind /sys/kernel/debug "$0"
+mount -t tmpfs debug /sys/kernel/debug
+mkdir /sys/kernel/debug/sched /sys/kernel/debug/error_injection
+mount --bind "$0/error_injection" /sys/kernel/debug/error_injection
+echo 'none voluntary (full)' >/sys/kernel/debug/sched/preempt
+exec "$@"
+"""
+
+
+def test_who_may_be_passed_by_does_not_prevent(programs, tmp_path):
+    """What can be refused at a call, but not every time, is refused, unless it may do less.
+
+    The laboratory's kernel has no such mode: one command sees another file in the place of the kernel's.
+    """
+    if not can_override():
+        pytest.skip("this kernel cannot replace the result of a system call")
+    policy = tmp_path / "policy.yaml"
+    policy.write_text(LIFTED % ("false", ROOT / "kept", DENIED, ROOT))
+    start = (ENFORCER, "start", str(policy), "--socket", str(tmp_path / "s"))
+    apart = ("unshare", "--mount", "bash", "-ec", _PREEMPTING, str(tmp_path / "debug"))
+
+    refused = subprocess.run((*apart, *start), capture_output=True, text=True, check=False)
+
+    assert 1 == refused.returncode
+    (said,) = (line for line in refused.stderr.splitlines() if line.startswith(f"{policy}:"))
+    assert said.startswith(f"{policy}:8:7: this kernel can preempt tasks")
+    assert "pass undecided" in said
+    assert "preempt=voluntary" in said
 
 
 @pytest.fixture(scope="module")

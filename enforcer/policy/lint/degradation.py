@@ -7,7 +7,7 @@ accepts that.
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Container, Iterable
 
 import attrs
 
@@ -16,22 +16,42 @@ from enforcer.policy.model.points import PointKind
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule, Verb
 from enforcer.span import Span
 
-__all__ = ["degrade", "require_certainty"]
+__all__ = ["Gap", "degrade", "is_at_call"]
 
 
-def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet:
+@attrs.frozen
+class Gap:
     """
-    Return *policies* for a kernel that cannot refuse everything that they refuse.
+    Why this kernel does not decide every operation at some of its places.
+
+    Attributes:
+        why: what it does, the beginning of a sentence.
+        remedy: what would help, the end of one.
+        at_calls: it is so at system calls and functions; else at hooks.
+    """
+
+    why: str
+    remedy: str
+    at_calls: bool = False
+
+
+def degrade(
+    policies: PolicySet, why: Callable[[Rule], str | None], gaps: Iterable[Gap] = ()
+) -> PolicySet:
+    """
+    Return *policies* for a kernel that cannot refuse everything that they refuse, or not every time.
 
     Rules that come too late kill after the fact instead, where that is allowed: by the policy, or by
-    the operator for all.
+    the operator for all. A policy that only records may miss a record; that is counted, so it is accepted.
 
     Args:
         policies: as they were read.
         why: what this kernel lacks for a rule, the beginning of a sentence; None: nothing.
+        gaps: where it does not decide every operation.
 
     Raises:
-        PolicyErrors: every rule for which it is not allowed, with its place.
+        PolicyErrors: every rule that is late and every policy that would not prevent every time, for which
+            that is not allowed, with its place: that of the policy's first such rule.
     """
     late = {
         id(rule): reason
@@ -49,51 +69,43 @@ def degrade(policies: PolicySet, why: Callable[[Rule], str | None]) -> PolicySet
         for rule in policy.rules
         if id(rule) in late and not policy.allow_degraded
     ]
+    refused += [
+        PolicyError(
+            f"{gap.why}, so policy {policy.name!r} would not prevent every time: {gap.remedy}, only "
+            "record (mode: audit), or accept that with allowDegraded: true",
+            span,
+        )
+        for gap in gaps
+        for policy in policies.policies
+        if policy.mode is Mode.ENFORCE and not policy.allow_degraded
+        for span in _prevents(policy, late, at_calls=gap.at_calls)[:1]
+    ]
     if refused:
         raise PolicyErrors(refused)
     return PolicySet(tuple(_killing(policy, late) for policy in policies.policies))
 
 
-def require_certainty(policies: PolicySet, why: str, remedy: str) -> None:
-    """
-    Refuse policies that would have to prevent what this kernel's hooks do not decide by the rules at times.
-
-    A policy that only records may miss a record; that is counted, so the policy is accepted.
-
-    Args:
-        policies: as they were read.
-        why: what this kernel does, the beginning of a sentence.
-        remedy: what would help, the end of one.
-
-    Raises:
-        PolicyErrors: every policy for which it is not allowed, with the place of its first such rule.
-    """
-    refused = [
-        PolicyError(
-            f"{why}, so policy {policy.name!r} would not prevent every time: {remedy}, only "
-            "record (mode: audit), or accept that with allowDegraded: true",
-            span,
-        )
-        for policy in policies.policies
-        if policy.mode is Mode.ENFORCE and not policy.allow_degraded
-        for span in _prevents_at_hooks(policy)[:1]
-    ]
-    if refused:
-        raise PolicyErrors(refused)
+def is_at_call(rule: Rule) -> bool:
+    """Tell whether *rule* is about a system call or a function of the kernel, and not about a hook."""
+    if rule.point is None:
+        return bool(rule.calls)
+    return rule.point.kind is not PointKind.LSM
 
 
-def _prevents_at_hooks(policy: Policy) -> list[Span]:
+def _prevents(policy: Policy, late: Container[int], *, at_calls: bool) -> list[Span]:
+    """Return the places where *policy* refuses; of what is late anyway, enough is said."""
     rules = [
         rule.span
         for rule in policy.rules
-        if rule.action.verb >= Verb.DENY and not rule.calls
-        if rule.point is None or rule.point.kind is PointKind.LSM
+        if rule.action.verb >= Verb.DENY and id(rule) not in late and is_at_call(rule) is at_calls
     ]
+    if at_calls:
+        return rules
     defaults = [policy.span for action in policy.defaults.values() if action.verb >= Verb.DENY]
     return rules + defaults
 
 
-def _killing(policy: Policy, late: dict[int, str]) -> Policy:
+def _killing(policy: Policy, late: Container[int]) -> Policy:
     rules = tuple(
         attrs.evolve(rule, action=attrs.evolve(rule.action, verb=Verb.KILL, signal=signal.SIGKILL))
         if id(rule) in late and rule.action.verb is Verb.DENY

@@ -10,7 +10,7 @@ import attrs
 from enforcer.compiler import LabelNumbers, LocalHost, compile_policies, verify
 from enforcer.events.rows import RowTable
 from enforcer.events.types import Origin
-from enforcer.policy.lint.degradation import degrade, require_certainty
+from enforcer.policy.lint.degradation import Gap, degrade
 from enforcer.policy.lint.linter import Issue, Severity, lint
 from enforcer.policy.model.policy import Mode, Policy, PolicySet, Rule
 from enforcer.policy.store import load_policies
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import CompiledImage
     from enforcer.compiler.automata import Automata
-    from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.kernel_types.operand_path import Types
     from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.workloads import Workload
@@ -128,7 +127,7 @@ def prepare(
     is_thorough: bool = False,
     is_verbose: bool = False,
     late: Callable[[Rule], str | None] | None = None,
-    gap: Problem | None = None,
+    gaps: Sequence[Gap] = (),
     seed: int | None = None,
     workloads: Sequence[Workload] = (),
     links: Mapping[bytes, Links] | None = None,
@@ -148,7 +147,7 @@ def prepare(
         is_thorough: run the checks that take time, too.
         is_verbose: say of every rule what is the same for many.
         late: why this kernel comes too late for a rule; None: it does for none.
-        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
+        gaps: where this kernel lets operations pass undecided.
         seed: of the string hash; default random.
         workloads: containers and pods that are known.
         links: those in containers that counted until now.
@@ -161,10 +160,7 @@ def prepare(
         LimitError, PolicyError: what is too large or has no meaning in the kernel.
         EnforcerBug: if the compiler made an image that the kernel side could not follow.
     """
-    if gap is not None:
-        require_certainty(policies, gap.what, gap.remedy)
-    if late is not None:
-        policies = degrade(policies, late)
+    policies = degrade(policies, late if late is not None else lambda _: None, gaps)
     host, followed = follow(policies, LocalHost.read(workloads=workloads), links or {})
     image = compile_policies(
         policies,

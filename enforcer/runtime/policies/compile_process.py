@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from enforcer.compiler import LabelNumbers, LinkAsks
     from enforcer.compiler.automata import Automata
-    from enforcer.kernel.lsm_support import Problem
+    from enforcer.policy.lint.degradation import Gap
     from enforcer.policy.model.container_links import Links
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.model.workloads import Workload
@@ -80,7 +80,7 @@ class Order:
         since: digests of what is active, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
         late: why this kernel cannot refuse system calls at their entry; None: it can.
-        gap: what lets operations pass this kernel's hooks undecided; None: nothing does.
+        gaps: where this kernel lets operations pass undecided.
         seed: of the string hash of the active image, so that the same policies make the same image.
         workloads: containers and pods that are known.
         links: those in containers that counted until now.
@@ -99,7 +99,7 @@ class Order:
     since: CompactCopy[Digests] | None = None
     may_drop: bool = False
     late: str | None = None
-    gap: Problem | None = None
+    gaps: tuple[Gap, ...] = ()
     seed: int | None = attrs.field(default=None, repr=False)
     workloads: tuple[Workload, ...] = attrs.field(default=(), repr=False)
     links: Mapping[bytes, Links] = attrs.field(factory=dict, repr=False)
@@ -184,7 +184,7 @@ def _prepare(order: Order, policies: PolicySet, automata: Automata | None = None
         previous=order.previous,
         keep=order.keep.wanted() if order.keep is not None else None,
         late=functools.partial(why_late, order.late),
-        gap=order.gap,
+        gaps=order.gaps,
         seed=order.seed,
         workloads=order.workloads,
         links=order.links,

@@ -29,7 +29,7 @@ from enforcer.runtime.policies.container_mounts import ContainerMounts
 from enforcer.runtime.policies.newcomers import Newcomers
 from enforcer.runtime.policies.policies_state import policies_state
 from enforcer.runtime.policies.rule_states import rule_states
-from enforcer.runtime.policies.too_late import find_gap
+from enforcer.runtime.policies.too_late import find_gaps
 from enforcer.runtime.policies.unattended import try_to
 from enforcer.runtime.sessions.counts import Counts
 
@@ -321,7 +321,7 @@ class Enforcement:
             keep=old if confirm_within is not None else None,
             since=old.digests,
             late=entries.problem(),
-            gap=find_gap(),
+            gaps=find_gaps(),
             seed=self.sessions.current.seed,
             workloads=self.workloads.look() if workloads is None else workloads,
             links=old.followed.links,

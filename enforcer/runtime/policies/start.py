@@ -28,7 +28,7 @@ from enforcer.runtime.policies.enforcement import Enforcement
 from enforcer.runtime.policies.followed_links import LinkWatch
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
-from enforcer.runtime.policies.too_late import find_gap
+from enforcer.runtime.policies.too_late import find_gaps
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.sessions.counts import Ledger
 from enforcer.runtime.sessions.outgoing import Outgoing
@@ -183,7 +183,7 @@ def _order(sources: Sources, before: _Before, workloads: Workloads) -> Order:
         previous=before.state.labels if before.state is not None else None,
         may_drop=True,
         late=entries.problem(),
-        gap=find_gap(),
+        gaps=find_gaps(),
         workloads=workloads.look(),
         links=before.state.links if before.state is not None else {},
     )

@@ -10,13 +10,13 @@ from enforcer.kernel import entries, host, lsm_support, placement, points
 from enforcer.kernel.placement import Placement
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
 from enforcer.policy.language.kinds import ObjectFlag
+from enforcer.policy.lint.degradation import Gap
 from enforcer.policy.model.points import Point, PointKind
 
 if TYPE_CHECKING:
-    from enforcer.kernel.lsm_support import Problem
     from enforcer.policy.model.policy import Rule
 
-__all__ = ["find_gap", "why_late"]
+__all__ = ["find_gaps", "why_late"]
 
 
 def why_late(at_calls: str | None, rule: Rule) -> str | None:
@@ -34,11 +34,13 @@ def why_late(at_calls: str | None, rule: Rule) -> str | None:
     return None
 
 
-def find_gap() -> Problem | None:
-    """Return why not every operation is decided by the rules at this kernel's hooks; None: each is."""
+def find_gaps() -> tuple[Gap, ...]:
+    """Return why not every operation is decided by the rules of this kernel; (): each is."""
     if not host.preempts():
-        return None  # where programs sit is found by trying, which takes time and is not asked for here
-    return lsm_support.find_gap(Placement.AROUND if _is_around() else Placement.HOOKS)
+        return ()  # where programs sit is found by trying, which takes time and is not asked for here
+    at = Placement.AROUND if _is_around() else Placement.HOOKS
+    found = ((lsm_support.find_gap(at), False), (lsm_support.find_call_gap(), True))
+    return tuple(Gap(gap.what, gap.remedy, at_calls) for gap, at_calls in found if gap is not None)
 
 
 def _is_around() -> bool:

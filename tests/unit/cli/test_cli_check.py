@@ -15,6 +15,7 @@ from enforcer.cli.findings import found_in
 from enforcer.cli.main import main
 from enforcer.cli.schemas import schema
 from enforcer.errors import LimitError
+from enforcer.policy.lint.degradation import Gap
 from enforcer.policy.lint.kinds import KINDS, LATE_DENIAL
 from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_policies
@@ -28,6 +29,7 @@ WARNED = f"""{HEAD}\
     - {{name: b, file: read, match: {{path: /nowhere/b}}, action: {{kill: {{signal: TERM}}}}}}
     - {{name: c, exec: {{}}, match: {{path: /bin/true, args: [{{index: 1, equal: -v}}]}}, action: kill}}
 """
+LIMITED = f"{HEAD}    - {{name: a, %s, action: deny}}\n"
 WRONG = f"{HEAD}    - {{name: a, file: raed, match: {{port: 1}}, action: deny}}\n"
 
 
@@ -161,6 +163,25 @@ def test_where_rules_are_decided_is_in_the_document(checked, write, monkeypatch)
     assert ("tools", f"{path}:6:7", []) == (first["policy"], first["place"], first["notes"])
     assert first["says"].startswith("file read: decided at LSM hook")
     assert ["not checked: what this kernel can refuse, which needs root"] == found["limits"]
+
+
+@pytest.mark.parametrize(
+    ("word", "n"), [("file: read, match: {path: /x}", 1), ("syscall: keyctl", 2)]
+)
+def test_what_does_not_decide_every_time_is_a_limit(checked, write, monkeypatch, word, n):
+    """At calls only of policies that have rules there."""
+    gaps = (Gap("it preempts", "boot"), Gap("it preempts calls", "match", at_calls=True))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("enforcer.runtime.policies.too_late.find_gaps", lambda: gaps)
+    monkeypatch.setattr("enforcer.kernel.entries.problem", lambda: None)
+
+    _, found = checked("--explain", write(LIMITED % word))
+
+    said = [
+        "rules do not decide every time: it preempts: boot",
+        "rules on system calls and functions do not decide every time: it preempts calls: match",
+    ]
+    assert said[:n] == found["limits"]
 
 
 def test_nothing_to_check_is_wrong_usage(capsys):

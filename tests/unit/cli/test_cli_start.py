@@ -109,7 +109,7 @@ def session(monkeypatch):
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr(Session, "open", opened)
     for module in ("start", "enforcement"):
-        monkeypatch.setattr(f"enforcer.runtime.policies.{module}.find_gap", lambda: None)
+        monkeypatch.setattr(f"enforcer.runtime.policies.{module}.find_gaps", lambda: ())
         # Here: whoever asks is a thread of this process, and a process of threads does not fork.
         monkeypatch.setattr(
             f"enforcer.runtime.policies.{module}.make_apart", lambda order, *_: make(order)

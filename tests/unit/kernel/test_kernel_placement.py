@@ -147,9 +147,45 @@ def test_preemption_is_also_in_the_version(tmp_path, monkeypatch, version, cmdli
     """Where debugfs is not mounted; a kernel that can be told is asked what it was told at the boot."""
     if cmdline is not None:
         (tmp_path / "cmdline").write_text(cmdline + "\n")
-    monkeypatch.setattr(host.os, "uname", lambda: attrs.make_class("U", ["version"])(version))
+    monkeypatch.setattr(
+        host.os, "uname", lambda: attrs.make_class("U", ["version", "release"])(version, "6")
+    )
 
-    assert expected is host.preempts(tmp_path / "missing", tmp_path / "cmdline")
+    assert expected is host.preempts(tmp_path / "missing", tmp_path / "cmdline", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("config", "preempts", "voluntary"),
+    [
+        ("# CONFIG_PREEMPT_VOLUNTARY is not set\nCONFIG_PREEMPT=y\n", True, True),
+        ("CONFIG_PREEMPT_BUILD=y\nCONFIG_PREEMPT_VOLUNTARY=y\n", False, True),
+        ("# CONFIG_PREEMPT is not set\nCONFIG_PREEMPT_LAZY=y\n", True, False),
+        (None, None, False),
+    ],
+)
+def test_what_a_kernel_was_built_to_is_asked_last(
+    tmp_path, monkeypatch, config, preempts, voluntary
+):
+    """Lockdown closes debugfs, and the command line need not say a word."""
+    made = attrs.make_class("U", ["version", "release"])("#1 SMP PREEMPT_DYNAMIC Debian", "7.3-x")
+    monkeypatch.setattr(host.os, "uname", lambda: made)
+    if config is not None:
+        (tmp_path / "config-7.3-x").write_text(config)
+    missing = tmp_path / "missing"
+
+    assert preempts is host.preempts(missing, missing, tmp_path)
+    assert voluntary is host.can_be_voluntary(missing, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("none voluntary (full)\n", True), ("full (lazy)\n", False), ("(voluntary) full\n", True)],
+)
+def test_a_kernel_lists_what_it_can_be_told(tmp_path, text, expected):
+    """Linux 7 on x86 has no mode without."""
+    (tmp_path / "preempt").write_text(text)
+
+    assert expected is host.can_be_voluntary(tmp_path / "preempt")
 
 
 @pytest.mark.parametrize(

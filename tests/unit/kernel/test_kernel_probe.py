@@ -187,6 +187,22 @@ def test_around_functions_without_preemption_is_no_problem(refused, monkeypatch)
     assert () == probe.examine().problems
 
 
+def test_calls_that_pass_are_said_where_they_could_be_prevented(refused, monkeypatch):
+    """No problem of the machine, which decides all else: a reason beside the word."""
+    monkeypatch.setattr(probe.host, "preempts", lambda: True)
+    monkeypatch.setattr(probe.host, "gives_up_labels", lambda: False)
+    monkeypatch.setattr(probe.entries, "can_override", lambda: True)
+
+    report = probe.examine()
+
+    found = {word: each for each in report.operations for word in each.words}
+    assert () == report.problems
+    for word in ("syscall", "kprobe"):
+        assert probe.PREVENTS == found[word].gives
+        assert "pass undecided" in found[word].reason
+    assert found["lsm"].reason is None
+
+
 def test_an_old_kernel_is_refused_in_one_sentence(monkeypatch):
     """A missing helper, not a version number, tells an old kernel."""
     monkeypatch.setattr(lsm_support.host, "require_privileges", lambda: None)

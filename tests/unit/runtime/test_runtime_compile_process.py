@@ -22,9 +22,9 @@ from enforcer.errors import (
     VerifierError,
 )
 from enforcer.identity.container_links import Asked
-from enforcer.kernel.lsm_support import Problem
 from enforcer.libbpf.child import end_with
 from enforcer.mountinfo import Mount
+from enforcer.policy.lint.degradation import Gap
 from enforcer.policy.writers.printer import print_policy
 from enforcer.runtime.policies import compilation, compile_process
 from enforcer.runtime.policies.compact import CompactCopy
@@ -255,8 +255,8 @@ def test_an_image_that_the_kernel_could_not_follow_is_not_handed_out(sources, mo
 
 def test_what_passes_hooks_refuses_what_would_prevent(sources):
     """In the maker, as everything else about policies; who only records is not asked."""
-    gap = Problem("it preempts", "boot otherwise")
-    order = Order(sources, Overlay(), generation=1, gap=gap)
+    gap = Gap("it preempts", "boot otherwise")
+    order = Order(sources, Overlay(), generation=1, gaps=(gap,))
 
     with pytest.raises(PolicyErrors, match="it preempts, so policy 'web'"):
         make_apart(order)

@@ -11,7 +11,7 @@ from enforcer.kernel import host
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError, Signature
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import FIELDS
-from enforcer.policy.lint.degradation import degrade, require_certainty
+from enforcer.policy.lint.degradation import Gap, degrade
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.model.policy import Action, Flag, Mode, Policy, PolicySet, Rule, Verb
 from enforcer.policy.readers.points import POINT
@@ -112,45 +112,86 @@ def test_late_rules_are_refused_or_kill_after():
 @pytest.mark.parametrize(
     ("preempts", "is_around", "gives_up", "expected"),
     [
-        (True, True, False, "pass undecided"),
-        (True, False, True, "refused in doubt"),
-        (True, False, False, None),
-        (False, True, True, None),
-        (False, False, True, None),
-        (None, True, True, None),
+        (True, True, False, ["not among the active LSMs", "works on a BPF map"]),
+        (True, False, True, ["refused in doubt", "works on a BPF map"]),
+        (True, False, False, ["works on a BPF map"]),
+        (False, True, True, []),
+        (False, False, True, []),
+        (None, True, True, []),
     ],
 )
-def test_what_hooks_do_not_decide(monkeypatch, preempts, is_around, gives_up, expected):
-    """Where a task can lose its processor inside of a function: around these, and where others are then not known."""
+def test_what_is_not_decided(monkeypatch, preempts, is_around, gives_up, expected):
+    """Where a task can lose its processor inside of a function: at calls, around hooks, where others are then unknown."""
     monkeypatch.setattr(host, "preempts", lambda: preempts)
+    monkeypatch.setattr(host, "can_be_voluntary", lambda: True)
     monkeypatch.setattr(host, "gives_up_labels", lambda: gives_up)
     monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: is_around)
 
-    gap = too_late.find_gap()
+    gaps = too_late.find_gaps()
 
-    assert (expected is None) is (gap is None)
-    if gap is not None:
-        assert expected in gap.what
+    assert len(expected) == len(gaps)
+    for gap, words in zip(gaps, expected, strict=True):
+        assert words in gap.why
         assert "preempt=voluntary" in gap.remedy
+        assert gap.at_calls is ("BPF map" in words)
 
 
-def test_who_would_prevent_must_be_able_to():
-    """A policy whose rules or default refuse at hooks; not what records, is told, or was allowed."""
+def test_a_mode_that_a_kernel_does_not_have_is_no_remedy(monkeypatch):
+    """Linux 7 preempts whatever it is told."""
+    monkeypatch.setattr(host, "preempts", lambda: True)
+    monkeypatch.setattr(host, "can_be_voluntary", lambda: False)
+    monkeypatch.setattr(too_late.lsm_support, "is_around", lambda: True)
+
+    assert 2 == len(too_late.find_gaps())
+    assert not any("voluntary" in gap.remedy for gap in too_late.find_gaps())
+
+
+@pytest.mark.parametrize(
+    ("at_calls", "expected"), [(False, ["rule", "default"]), (True, ["rule", "function", "raw"])]
+)
+def test_who_would_prevent_must_be_able_to(at_calls, expected):
+    """A policy whose rules, or at hooks its default, refuse there; not what records, is told, or was allowed."""
     default = {"file": Action(Verb.KILL)}
     at_call = attrs.evolve(rule(calls=(SYSCALLS["keyctl"],)), name="call")
+    recording = attrs.evolve(at_call, action=Action(Verb.LOG))
     policies = {
         "rule": Policy("rule", Mode.ENFORCE, (at("KPROBE", "f"), at_call, at("LSM", "asks")), SPAN),
         "default": Policy("default", Mode.ENFORCE, (), SPAN, defaults=default),
-        "audit": Policy("audit", Mode.AUDIT, (rule(),), SPAN),
-        "allowed": Policy("allowed", Mode.ENFORCE, (rule(),), SPAN, allow_degraded=True),
-        "log": Policy("log", Mode.ENFORCE, (rule(verb=Verb.LOG),), SPAN),
+        "audit": Policy("audit", Mode.AUDIT, (rule(), at_call), SPAN),
+        "allowed": Policy("allowed", Mode.ENFORCE, (rule(), at_call), SPAN, allow_degraded=True),
+        "log": Policy("log", Mode.ENFORCE, (rule(verb=Verb.LOG), recording), SPAN),
         "function": Policy("function", Mode.ENFORCE, (at("KPROBE", "f"), at_call), SPAN),
+        "raw": Policy("raw", Mode.ENFORCE, (at("RAW", "b"),), SPAN),
     }
 
     with pytest.raises(PolicyErrors) as refused:
-        require_certainty(PolicySet(tuple(policies.values())), "it preempts", "boot otherwise")
+        degrade(
+            PolicySet(tuple(policies.values())),
+            lambda _: None,
+            [Gap("it preempts", "boot otherwise", at_calls)],
+        )
 
     said = [str(error) for error in refused.value.errors]
-    assert ["'rule'", "'default'"] == [error.split("policy ")[1].split()[0] for error in said]
+    assert expected == [error.split("policy '")[1].split("'")[0] for error in said]
     assert all(text.startswith("p.yaml:3:5: it preempts, so policy") for text in said)
     assert all("boot otherwise" in text and "allowDegraded" in text for text in said)
+
+
+def test_all_is_told_at_once():
+    """Nobody mends one to learn of the next; of what comes too late, that it may not come at all is not said, too."""
+    at_call, late = (attrs.evolve(rule(calls=(SYSCALLS["keyctl"],)), name=n) for n in ("c", "late"))
+    hooks, calls = Gap("one", "x"), Gap("two", "y", at_calls=True)
+
+    def refused(*rules):
+        policy = Policy("p", Mode.ENFORCE, rules, SPAN)
+        with pytest.raises(PolicyErrors) as errors:
+            degrade(
+                PolicySet((policy,)),
+                lambda r: "three" if r.name == "late" else None,
+                [hooks, calls],
+            )
+        return [str(error).split(": ")[1].split(",")[0] for error in errors.value.errors]
+
+    assert ["one", "two"] == refused(rule(), at_call)
+    assert ["three", "one", "two"] == refused(late, at_call, rule())
+    assert ["three"] == refused(late)
