@@ -716,6 +716,9 @@ enum dentry_flags {
 #define ENF_TMPFS_MAGIC 0x01021994
 #define ENF_RAMFS_MAGIC 0x858458f6
 #define ENF_HUGETLBFS_MAGIC 0x958458f6
+#define ENF_NFS_MAGIC 0x6969
+#define ENF_AFS_MAGIC 0x6b414653
+#define ENF_FUSE_MAGIC 0x65735546
 #define ENF_BTF_KIND_FUNC 12
 
 /* Any structure of the kernel that begins with a number of 64 bits. */

@@ -368,12 +368,26 @@ static __always_inline int enf_unname(const struct path *dir, struct dentry *den
 	return enf_decide_unname(dir, dentry, op, other, is_mounted);
 }
 
+/*
+ * A client of NFS or AFS does not unlink a file that somebody has, it gives it another name for that time
+ * (nfs_sillyrename, afs_sillyrename), and so does libfuse (hard_remove). By that name rules do not know it. Who has
+ * the file cannot be told here: each is guarded.
+ */
+static __always_inline int enf_guard_hidden(__u64 mnt, struct dentry *dentry)
+{
+	unsigned long magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+
+	if (magic != ENF_NFS_MAGIC && magic != ENF_AFS_MAGIC && magic != ENF_FUSE_MAGIC)
+		return 0;
+	return enf_act_path(mnt, (__u64)dentry, ENF_OP_GUARD);
+}
+
 SEC("lsm/path_unlink")
 int BPF_PROG(enf_path_unlink, const struct path *dir, struct dentry *dentry, int ret)
 {
-	if (ret)
-		return ret;
-	return enf_unname(dir, dentry, ENF_OP_UNLINK, ENF_OP_NAME_GUARD);
+	if (!ret)
+		ret = enf_unname(dir, dentry, ENF_OP_UNLINK, ENF_OP_NAME_GUARD);
+	return ret ? ret : enf_guard_hidden(enf_pointer(dir, mnt), dentry);
 }
 
 SEC("lsm/path_rmdir")
@@ -552,6 +566,8 @@ static __always_inline int enf_rename(__u64 mnt, struct dentry *from, struct den
 	a.op[3] = ENF_OP_WRITE;
 	a.n_ops = 4;
 	error = enf_act(&a);
+	if (!error)
+		error = enf_guard_hidden(mnt, to);
 	if (error || !enf_is_mounted(to))
 		return error;
 	a.op[0] = ENF_OP_MOUNT_GUARD;

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["deed", "default_message", "default_message_of", "is_by_guard", "own_words", "remainder"]
 
 _GUARDED: Final = {
-    OPERATIONS[Op.GUARD].full: "rename or link of",
+    OPERATIONS[Op.GUARD].full: "rename, link or removal of",
     OPERATIONS[Op.NAME_GUARD].full: "removal or replacement of",
     OPERATIONS[Op.MOUNT_GUARD].full: "change of mounts at",
 }

@@ -197,9 +197,10 @@ _ROWS: Final = (
                     " mmap_file/enf_append_mmap file_mprotect/enf_append_mprotect"
                     " file_ioctl/enf_append_ioctl file_ioctl_compat/enf_append_ioctl_compat"),
     Operation(Op.GUARD, "file", "guard", "renameat2",
-              "Rename or link what a path of a rule names, or rename a directory above it.",
+              "Rename or link what a path of a rule names, or rename a directory above it;"
+              " on NFS, AFS and FUSE also unlink it.",
               _FILE, _RENAME, is_deed=False, asked_by="guard",
-              hooks="path_rename path_link inode_link/enf_layer_link inode_rename/enf_layer_rename"),
+              hooks="path_unlink path_rename path_link inode_link/enf_layer_link inode_rename/enf_layer_rename"),
     Operation(Op.NAME_GUARD, "file", "nameGuard", "unlinkat",
               "Remove a name that a rule keeps from being written, or put something else there.",
               _FILE, _DELETE, is_deed=False, asked_by="guard",

@@ -19,7 +19,7 @@ from enforcer.policy.model.policy import Verb
 from enforcer.sinks.terminal import terminal_line
 
 GUARDS = {
-    Op.GUARD: "rename or link of",
+    Op.GUARD: "rename, link or removal of",
     Op.NAME_GUARD: "removal or replacement of",
     Op.MOUNT_GUARD: "change of mounts at",
 }
@@ -111,7 +111,7 @@ def test_a_guard_of_a_rule_with_a_message():
 
     assert "the vault is closed" == found.message
     assert terminal_line(as_document(found)).endswith(
-        " rename or link of /srv [EPERM]: it would bypass the rule: the vault is closed (vault/reads)"
+        " rename, link or removal of /srv [EPERM]: it would bypass the rule: the vault is closed (vault/reads)"
     )
 
 
