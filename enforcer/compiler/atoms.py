@@ -28,6 +28,7 @@ from enforcer.policy.model.policy import (
     Condition,
     Interval,
     Mask,
+    Process,
     Text,
     TextKind,
 )
@@ -133,7 +134,9 @@ class Atoms:
     container: int | None = None
     asked: ContainerAtoms = attrs.field(factory=ContainerAtoms)
     _numbers: dict[tuple[int, object], int] = attrs.field(factory=dict)
-    _texts: dict[tuple[int, Kind, TextKind, bytes], tuple[Form, ...]] = attrs.field(factory=dict)
+    _texts: dict[tuple[int, Kind, TextKind, bytes, bool], tuple[Form, ...]] = attrs.field(
+        factory=dict
+    )
 
     def terms(self, condition: Condition) -> tuple[tuple[Term, ...], ...]:
         """
@@ -182,6 +185,16 @@ class Atoms:
             text: (*forms, *self._linked(condition, text, forms)) for text, forms in found.items()
         }
 
+    def settled(self, process: Process) -> Process:
+        """Return *process* with conditions that are equal where the links of this host make no difference."""
+        if not any(each.by_root for each in process.conditions):
+            return process
+        return attrs.evolve(process, conditions=tuple(map(self._settled, process.conditions)))
+
+    def _settled(self, condition: Condition) -> Condition:
+        by_all = attrs.evolve(condition, by_root=False)
+        return by_all if self._written(by_all) == self._written(condition) else condition
+
     def above(self, condition: Condition) -> dict[Form, None]:
         """Return the directories above what *condition* names; those above the root of a container are the host's."""
         written = self._written(condition)
@@ -204,7 +217,7 @@ class Atoms:
     def _written(self, condition: Condition) -> dict[Text, tuple[Form, ...]]:
         dim = _dim(condition)
         return {
-            value: self._spell(dim, condition.field.kind, value)
+            value: self._spell(dim, condition.field.kind, value, by_root=condition.by_root)
             for value in condition.values
             if isinstance(value, Text)
         }
@@ -264,14 +277,14 @@ class Atoms:
             inodes.update(pair for pair in found if pair)
         return Atom(number, dim, span, forms=texts, inodes=frozenset(inodes))
 
-    def _spell(self, dim: int, kind: Kind, text: Text) -> tuple[Form, ...]:
-        key = (dim, kind, text.kind, text.value)
+    def _spell(self, dim: int, kind: Kind, text: Text, *, by_root: bool) -> tuple[Form, ...]:
+        key = (dim, kind, text.kind, text.value, by_root)
         known = self._texts.get(key)
         if known is None:
-            known = self._texts[key] = self._spell_new(dim, kind, text)
+            known = self._texts[key] = self._spell_new(dim, kind, text, by_root=by_root)
         return known
 
-    def _spell_new(self, dim: int, kind: Kind, text: Text) -> tuple[Form, ...]:
+    def _spell_new(self, dim: int, kind: Kind, text: Text, *, by_root: bool) -> tuple[Form, ...]:
         if text.kind is TextKind.EXACT:
             name = _LONGEST.get(Dim.ARG_ANY if dim in ARG_DIMS else Dim(dim), "ENF_ARGV_MAX")
             limits.check(name, len(text.value), f"bytes of {text.value[:32]!r}…", text.span)
@@ -280,7 +293,9 @@ class Atoms:
         is_path = dim in COMPONENT_DIMS
         found = forms(text.kind, text.value, is_path=is_path)
         if dim in _ON_HOST:
-            return tuple(dict.fromkeys(s for form in found for s in self.names.spell(form)))
+            return tuple(
+                dict.fromkeys(s for form in found for s in self.names.spell(form, by_root=by_root))
+            )
         return found
 
 

@@ -16,6 +16,7 @@ import attrs
 
 from enforcer import _abi
 from enforcer.mountinfo import Mount, parse_mountinfo
+from enforcer.policy.text.trust import is_by_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,10 @@ class Host(Protocol):
         """Return the target if *path* itself is a symbolic link."""
         ...
 
+    def is_by_root(self, path: bytes) -> bool:
+        """Tell whether nobody but root can have put what *path*, free of links above it, itself is."""
+        ...
+
     def hard_linked(self, path: bytes) -> tuple[int, int] | None:
         """Return device and inode if *path* is a regular file with several names."""
         ...
@@ -63,6 +68,10 @@ class BareHost:
     def link(self, path: bytes) -> bytes | None:  # noqa: ARG002 - the protocol's form
         """Know no link."""
         return None
+
+    def is_by_root(self, path: bytes) -> bool:  # noqa: ARG002 - as above
+        """Know nobody else."""
+        return True
 
     def hard_linked(self, path: bytes) -> tuple[int, int] | None:  # noqa: ARG002 - as above
         """Know no file."""
@@ -123,6 +132,10 @@ class LocalHost:
         except OSError:
             self._missing.add(path)
         return None
+
+    def is_by_root(self, path: bytes) -> bool:
+        """Look at its owner, and at the directories above."""
+        return is_by_root(path, self._status)
 
     def hard_linked(self, path: bytes) -> tuple[int, int] | None:
         """Look the file up, following links."""

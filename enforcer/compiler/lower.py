@@ -38,7 +38,7 @@ from enforcer.policy.model.policy import (
     Verb,
     default_name,
 )
-from enforcer.policy.model.workloads import named_inside
+from enforcer.policy.model.workloads import by_root, named_inside
 from enforcer.span import Span
 
 __all__ = [
@@ -168,7 +168,8 @@ class _Lowering:
             yield from each_of(silent, subjects, list(self._conjunctions(free)))
         if rule.attempts is not None:
             yield from self._attempts(rule, subjects, plain)
-        yield from self._guard(named if rule.action.verb >= Verb.DENY else rule, subjects, plain)
+        kept = named if rule.action.verb >= Verb.DENY else by_root(self.policy, rule)
+        yield from self._guard(kept, subjects, plain)
 
     def _attempts(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:
         """Yield what records attempts: it is too late for anything else, and in doubt it records."""

@@ -33,7 +33,7 @@ class Names:
     """The spellings of patterns on one host; remembers what it asked."""
 
     host: Host
-    _links: dict[bytes, tuple[bytes, ...]] = attrs.field(factory=dict)
+    _links: dict[tuple[bytes, bool], tuple[bytes, ...]] = attrs.field(factory=dict)
     _points: dict[bytes, Mount] = attrs.field(factory=dict)
     _moved: list[tuple[bytes, bytes]] = attrs.field(factory=list)
     _showing: dict[int, list[Mount]] = attrs.field(factory=dict)
@@ -49,13 +49,17 @@ class Names:
             moved.update(part for i, mount in enumerate(mounts) for part in _in(mount, mounts[:i]))
         self._moved = sorted(moved)
 
-    def spell(self, form: Form) -> tuple[Form, ...]:
-        """Return *form* and its other spellings on this host."""
+    def spell(self, form: Form, *, by_root: bool = False) -> tuple[Form, ...]:
+        """
+        Return *form* and its other spellings on this host.
+
+        *by_root*: only links count that nobody but root can have made.
+        """
         head, tail = split(form)
         out: dict[Form, None] = {form: None}
         if not head and tail and tail[0] is Wild.DEEP:
             return self._through_mounts(form, b"", out)
-        for linked in self._follow(head):
+        for linked in self._follow(head, by_root=by_root):
             for name in (linked, *self._canonical(linked)):
                 out[rejoined(form, name, tail)] = None
         for spelled in tuple(out):
@@ -65,36 +69,35 @@ class Names:
 
     # ---- Links -------------------------------------------------------------------------------
 
-    def _follow(self, path: bytes, depth: int = 0) -> tuple[bytes, ...]:
+    def _follow(self, path: bytes, depth: int = 0, *, by_root: bool) -> tuple[bytes, ...]:
         """Return *path* and every spelling on the way to the real one, which is the last."""
         if path in {b"", b"/"}:
             return (path,)
-        known = self._links.get(path)
+        known = self._links.get((path, by_root))
         if known is not None:
             return known
         parent, _, name = path.rpartition(b"/")
-        parents = self._follow(parent, depth)
+        parents = self._follow(parent, depth, by_root=by_root)
         spellings = [p.rstrip(b"/") + b"/" + name for p in parents]
         real = spellings[-1]
         inside_proc = real == _PROC or real.startswith(_PROC + b"/")
         # What links below /proc say depends on who asks.
         target = None if inside_proc or depth > _MAX_LINKS else self.host.link(real)
-        if target:
-            spellings += self._follow(
-                self._join(real.rpartition(b"/")[0], target, depth), depth + 1
-            )
+        if target and (not by_root or self.host.is_by_root(real)):
+            leads = self._join(real.rpartition(b"/")[0], target, depth, by_root=by_root)
+            spellings += self._follow(leads, depth + 1, by_root=by_root)
         out = (*dict.fromkeys(spellings[:-1]), spellings[-1])
-        self._links[path] = out
+        self._links[path, by_root] = out
         return out
 
-    def _join(self, folder: bytes, target: bytes, depth: int) -> bytes:
+    def _join(self, folder: bytes, target: bytes, depth: int, *, by_root: bool) -> bytes:
         """Put a link's *target* to the real *folder* it lies in."""
         at = b"" if target.startswith(b"/") else folder
         for part in target.split(b"/"):
             if part in {b"", b"."}:
                 continue
             if part == b"..":
-                at = self._follow(at, depth + 1)[-1].rpartition(b"/")[0]
+                at = self._follow(at, depth + 1, by_root=by_root)[-1].rpartition(b"/")[0]
             else:
                 at += b"/" + part
         return at or b"/"

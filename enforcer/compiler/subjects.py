@@ -122,8 +122,13 @@ class Subjects:
         return list(self._numbers)
 
     def _of(self, selector: Process, subject: Subject, span: Span) -> tuple[int, ...]:
-        described = (getattr(subject, part.attribute) for part in SUBJECT_PARTS.values())
-        parts = (selector, *described)
+        selector = self.atoms.settled(selector)
+        settled = {
+            part.attribute: self.atoms.settled(getattr(subject, part.attribute))
+            for part in SUBJECT_PARTS.values()
+        }
+        subject = Subject(**settled)
+        parts = (selector, *settled.values())
         if not any(parts):
             return (EVERYBODY,)
         key = tuple(_key(part) for part in parts)
@@ -225,9 +230,10 @@ def _names_of(condition: Condition) -> tuple[str, ...]:
 
     What is only one in a container must not be one on the host.
     """
+    by_root = ("by root",) if condition.by_root else ()
     if not condition.is_inside:
-        return ()
-    return ("inside",) if condition.linked_in is None else ("inside", "linked")
+        return by_root
+    return (*by_root, "inside") if condition.linked_in is None else ("inside", "linked")
 
 
 def _digest(key: ProcessKey) -> str:

@@ -191,12 +191,13 @@ def _extension(policy: Policy, rule: Rule, part: Part) -> Iterator[Change]:
     field = condition.field
     if not isinstance(operand, bytes | int) or field.kind in _LISTED or field in _OF_CALLS:
         return
+    condition = condition.as_written
     if (more := longer(condition, operand)) is None:
         return
     if condition in rule.conditions:
         changed = _with(rule, condition, more)
     elif condition in rule.subject.process.conditions:
-        conditions = tuple(more if c is condition else c for c in rule.subject.process.conditions)
+        conditions = tuple(more if c == condition else c for c in rule.subject.process.conditions)
         process = attrs.evolve(rule.subject.process, conditions=conditions)
         changed = attrs.evolve(rule, subject=attrs.evolve(rule.subject, process=process))
     else:
@@ -222,7 +223,7 @@ def _operand(facts: Facts, condition: Condition) -> bytes | int | None:
 
 
 def _with(rule: Rule, condition: Condition, other: Condition) -> Rule:
-    conditions = tuple(other if c is condition else c for c in rule.conditions)
+    conditions = tuple(other if c == condition else c for c in rule.conditions)
     return attrs.evolve(rule, conditions=conditions)
 
 

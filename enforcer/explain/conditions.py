@@ -19,7 +19,7 @@ from enforcer.explain.texts import accepts
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS, Whose
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.model.policy import Subject, Verb
-from enforcer.policy.model.workloads import named_inside, seen_inside
+from enforcer.policy.model.workloads import by_root, named_inside, seen_inside
 from enforcer.policy.readers.syscalls import NAMED
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Parts:
 
     def of_guard(self, policy: Policy, rule: Rule, *, is_linked: bool, favours: bool) -> list[Part]:
         """Return the parts of what keeps the names of *rule* in place; *is_linked*: of linked files."""
-        kept = named_inside(policy, rule) if rule.action.verb >= Verb.DENY else rule
+        is_strict = rule.action.verb >= Verb.DENY
+        kept = named_inside(policy, rule) if is_strict else by_root(policy, rule)
         names = self._in_views(
             lambda view: list(view._names(kept, is_linked=is_linked)),  # noqa: SLF001 — another of these
             favours=favours,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import attrs
 
 from enforcer.policy.lint.file_systems import folded_by
+from enforcer.policy.lint.followed import link_of_others
 from enforcer.policy.lint.lockout_needs import EnforcerPrograms, own_programs
 from enforcer.policy.model.policy import Policy, Rule
 from enforcer.span import Span
@@ -66,6 +67,7 @@ class Host:
     folded_by: Callable[[bytes], str | None] = folded_by
     resolve: Callable[[bytes], bytes] = os.path.realpath
     is_file: Callable[[bytes], bool] = os.path.isfile
+    link_of_others: Callable[[bytes], bytes | None] = link_of_others
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

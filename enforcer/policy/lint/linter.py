@@ -13,6 +13,7 @@ from enforcer.policy.lint import (
     contradictions,
     gaps,
     lineages,
+    links,
     lockout,
     odd_paths,
     shadowed,
@@ -35,6 +36,7 @@ _SOURCES = tuple(
         contradictions,
         shadowed,
         odd_paths,
+        links,
     )
 )
 

@@ -127,7 +127,7 @@ class Condition:
     says what is compared, and *index* is its place there, once all policies are known. Of conditions on
     pods it may be ``workloads.CERTAIN``. *is_inside*: paths are also named as containers see them.
     *linked_in*: they are also named as links in containers lead there, in those where all of these conditions
-    may hold; None: in none.
+    may hold; None: in none. *by_root*: of the host's own links only those count that nobody but root can have made.
     A condition on something that the operation does not have never holds, negated or not.
     """
 
@@ -139,6 +139,12 @@ class Condition:
     operand: Operand | None = None
     is_inside: bool = False
     linked_in: tuple[Condition, ...] | None = None
+    by_root: bool = False
+
+    @property
+    def as_written(self) -> Condition:
+        """The same without what follows from the rule that it is in."""
+        return attrs.evolve(self, is_inside=False, linked_in=None, by_root=False)
 
 
 @attrs.frozen

@@ -40,6 +40,7 @@ __all__ = [
     "Workload",
     "against",
     "asked_containers",
+    "by_root",
     "holds",
     "known_in_namespace",
     "may_hold",
@@ -135,23 +136,24 @@ def _refuses(policy: Policy) -> bool:
 
 def seen_inside(policy: Policy, rule: Rule | None = None) -> tuple[Process, Subject]:
     """
-    Return the selector of *policy* and who acts in *rule*, executables named as containers see them.
+    Return the selector of *policy* and who acts in *rule*: by which links executables are named, too, and, if the
+    rule asks for containers, as these see them.
 
     That is if they ask for containers. Elsewhere only the host's names count: what a mount namespace of one's
     own shows must not make another executable of a program.
     """
     selector, subject = policy.selector, rule.subject if rule else Subject()
-    if not asked_containers(selector, subject):
-        return selector, subject
+    is_inside = bool(asked_containers(selector, subject))
     stricter = against(policy, rule) if rule else True
     inner = {}
     for part in SUBJECT_PARTS.values():
         process: Process = getattr(subject, part.attribute)
         more = None if stricter is None else stricter is not part.negate
-        inner[part.attribute] = _seen_inside(process, stricter=more)
+        inner[part.attribute] = _seen(process, stricter=more, is_inside=is_inside)
     # Whom the policy selects in addition meets all of its rules, and none of them lifts what others refuse; but a mark
     # may.
-    return _seen_inside(selector, stricter=None if stricter is None else True), Subject(**inner)
+    more = None if stricter is None else True
+    return _seen(selector, stricter=more, is_inside=is_inside), Subject(**inner)
 
 
 def asked_containers(selector: Process, subject: Subject) -> tuple[Condition, ...]:
@@ -160,14 +162,13 @@ def asked_containers(selector: Process, subject: Subject) -> tuple[Condition, ..
     return tuple(condition for condition in asked if condition.field.dim == Dim.CONTAINER)
 
 
-def _seen_inside(process: Process, *, stricter: bool | None) -> Process:
+def _seen(process: Process, *, stricter: bool | None, is_inside: bool) -> Process:
     """*stricter*: more names do that to what asks; None: that is not known."""
+    if not process.conditions:
+        return process
+    asked = () if is_inside else None
     found = (
-        attrs.evolve(
-            each,
-            is_inside=True,
-            linked_in=() if stricter is not None and stricter is not each.negate else None,
-        )
+        _named(each, stricter=stricter, is_inside=is_inside, asked=asked)
         if each.field.dim == Dim.EXE
         else each
         for each in process.conditions
@@ -175,9 +176,18 @@ def _seen_inside(process: Process, *, stricter: bool | None) -> Process:
     return attrs.evolve(process, conditions=tuple(found))
 
 
+def by_root(policy: Policy, rule: Rule) -> Rule:
+    """
+    Return *rule* with paths for which only links count that nobody but root can have made, where more names permit more.
+
+    Else who may make a link where a policy permits something would be permitted what it leads to.
+    """
+    return _paths_named(policy, rule)
+
+
 def named_inside(policy: Policy, rule: Rule) -> Rule:
     """
-    Return *rule* with paths that are named as containers see them, if it asks for containers.
+    Return *rule* as :func:`by_root`, with paths that are named as containers see them if it asks for containers.
 
     What a rule permits, and what one that refuses leaves out, it must find by a name that the host gives. What it
     refuses it finds by that as well, so that a container which mounts the file elsewhere gains nothing. All other
@@ -185,19 +195,44 @@ def named_inside(policy: Policy, rule: Rule) -> Rule:
     """
     asked = asked_containers(policy.selector, rule.subject)
     if rule.only_marks or not asked:
+        return by_root(policy, rule)
+    return _paths_named(policy, rule, asked)
+
+
+def _paths_named(policy: Policy, rule: Rule, asked: tuple[Condition, ...] | None = None) -> Rule:
+    """*asked*: conditions on the containers that have a say; None: none has."""
+    if all(each.field.dim != Dim.PATH for each in rule.conditions):
         return rule
     refuses, stricter = rule.action.verb >= Verb.DENY, against(policy, rule)
     found = tuple(
-        attrs.evolve(
+        _named(
             each,
-            is_inside=refuses or not each.negate,
-            linked_in=asked if stricter is not None and stricter is not each.negate else None,
+            stricter=stricter,
+            is_inside=asked is not None and (refuses or not each.negate),
+            asked=asked,
         )
         if each.field.dim == Dim.PATH
         else each
         for each in rule.conditions
     )
     return attrs.evolve(rule, conditions=found)
+
+
+def _named(
+    each: Condition,
+    *,
+    stricter: bool | None,
+    is_inside: bool,
+    asked: tuple[Condition, ...] | None,
+) -> Condition:
+    """Return *each* with the names that count; *asked*: conditions on the containers whose links do, None: none."""
+    is_against = stricter is not None and stricter is not each.negate
+    return attrs.evolve(
+        each,
+        by_root=not is_against,
+        is_inside=is_inside,
+        linked_in=asked if is_against else None,
+    )
 
 
 def may_hold(conditions: Iterable[Condition], facts: Facts) -> bool:

@@ -15,6 +15,7 @@ import os
 import shlex
 import stat
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -24,7 +25,7 @@ from enforcer.errors import TrustError
 from enforcer.policy.text.regular_files import irregular
 from enforcer.span import Span
 
-__all__ = ["Place", "Trust"]
+__all__ = ["Place", "Trust", "is_by_root"]
 
 MAX_LINKS: Final = 40  # as the kernel follows
 
@@ -32,6 +33,27 @@ _LOOK = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def is_by_root(path: bytes, status: Callable[[bytes], os.stat_result | None]) -> bool:
+    """
+    Tell whether nobody but root can have put there what *path* itself is.
+
+    Args:
+        path: absolute, without links above the last name.
+        status: what ``lstat`` says of a path; None: it cannot be looked at, and counts as somebody else's.
+    """
+    found = status(path)
+    if found is None or found.st_uid != 0:
+        return False
+    while path not in {b"", b"/"}:
+        path = path.rpartition(b"/")[0]
+        above = status(path or b"/")
+        if above is None or above.st_uid != 0:
+            return False
+        if above.st_mode & _OTHERS and not above.st_mode & stat.S_ISVTX:
+            return False
+    return True
 
 
 @attrs.frozen

@@ -25,13 +25,17 @@ def compiled(*rules: str, spec: str = "", host=None, **options):
 
 @attrs.frozen
 class MadeUpHost:
-    """Links and hard links as given; *mounts* in order of age."""
+    """Links and hard links as given; *mounts* in order of age; *others* are links that somebody else has made."""
 
     links: dict[bytes, bytes] = attrs.field(factory=dict)
     inodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
     mounts: tuple[Mount, ...] = ()
     nodes: dict[bytes, tuple[int, int]] = attrs.field(factory=dict)
     workloads: tuple[Workload, ...] = ()
+    others: frozenset[bytes] = frozenset()
+
+    def is_by_root(self, path: bytes) -> bool:
+        return path not in self.others
 
     def link(self, path: bytes) -> bytes | None:
         return self.links.get(path)

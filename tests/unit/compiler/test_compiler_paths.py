@@ -12,8 +12,9 @@ from compiler_text import MadeUpHost, compiled
 from enforcer.compiler import LocalHost, Mount, verify
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms
-from enforcer.policy.language.vocabulary import Dim
-from enforcer.policy.model.policy import TextKind
+from enforcer.libbpf.decision import Access, Core, Identity
+from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.policy.model.policy import TextKind, Verb
 
 USR = {b"/bin": b"usr/bin", b"/usr/bin/sh": b"dash", b"/lib": b"/usr/lib", b"/loop": b"loop"}
 ROOT = Mount(0x800001, b"/", b"/")
@@ -45,6 +46,90 @@ def globs(*patterns: bytes) -> set:
 def test_every_spelling_on_the_way_to_the_file_is_matched(path, expected) -> None:
     """As written, as the links on the way are called, and as the file is."""
     assert {Exact(p) for p in expected} == spell(TextKind.EXACT, path, MadeUpHost(USR))
+
+
+FOREIGN = MadeUpHost(
+    {b"/home/bob/config": b"/etc/shadow", b"/home/bob/tool": b"/usr/bin/sh", b"/bin": b"usr/bin"},
+    others=frozenset({b"/home/bob/config", b"/home/bob/tool"}),
+)
+"""Where somebody has made links to what is not theirs."""
+ALLOWED = (
+    "{file: read, match: {path: %s}, action: allow}",
+    "{file: read, match: {path: /**}, action: deny}",
+)
+EXCEPTED = ("{file: read, match: {path: /srv/**, notProcess: {binary: %s}}, action: deny}",)
+LEFT_OUT = ("{file: read, match: {path: {notIn: [%s]}}, action: deny}",)
+NAMED = ("{file: read, match: {path: %s}, action: deny}",)
+BY = ("{file: read, match: {path: /srv/**, process: {binary: %s}}, action: deny}",)
+LOGGED = ("{file: read, match: {path: %s}, action: log}", *ALLOWED[1:])
+
+
+@pytest.mark.parametrize(
+    ("rules", "named", "path", "exe", "refused"),
+    [
+        (ALLOWED, "/home/bob/config", "/etc/shadow", "/usr/bin/cat", True),
+        (ALLOWED, "/home/bob/config", "/home/bob/config", "/usr/bin/cat", False),
+        (ALLOWED, "/bin/sh", "/usr/bin/sh", "/usr/bin/cat", False),
+        (LOGGED, "/home/bob/config", "/etc/shadow", "/usr/bin/cat", True),
+        (LEFT_OUT, "/home/bob/config", "/etc/shadow", "/usr/bin/cat", True),
+        (LEFT_OUT, "/bin/sh", "/usr/bin/sh", "/usr/bin/cat", False),
+        (EXCEPTED, "/home/bob/tool", "/srv/key", "/usr/bin/sh", True),
+        (EXCEPTED, "/bin/sh", "/srv/key", "/usr/bin/sh", False),
+        (NAMED, "/home/bob/config", "/etc/shadow", "/usr/bin/cat", True),
+        (BY, "/home/bob/tool", "/srv/key", "/usr/bin/sh", True),
+    ],
+)
+def test_who_can_make_a_link_permits_nothing_by_it(rules, named, path, exe, refused) -> None:
+    """It counts where it is used against somebody; those by root always do."""
+    image = compiled(*(rule.replace("%s", named) for rule in rules), host=FOREIGN)
+    core = Core(image.image)
+    subject = core.subject(Identity(exe=exe.encode()))
+
+    verdict = core.decide(subject, Access(ops=(Op.READ,), operands={Dim.PATH: path.encode()}))
+
+    assert refused is (verdict.row is not None and verdict.action == Verb.DENY)
+
+
+def test_equal_conditions_have_one_label_where_no_link_makes_a_difference() -> None:
+    """There are few labels: only a link that counts in one rule and not in another costs a second one."""
+    rules = (EXCEPTED[0], BY[0])
+
+    one, two = (
+        len(compiled(*(rule % name for rule in rules), host=FOREIGN).labels.known)
+        for name in ("/bin/sh", "/home/bob/tool")
+    )
+
+    assert (1, 2) == (one, two)
+
+
+@pytest.mark.parametrize(
+    ("owners", "modes", "expected"),
+    [
+        ({}, {}, True),
+        ({b"/srv/a/link": 1000}, {}, False),
+        ({b"/srv/a": 1000}, {}, False),
+        ({b"/srv": 1000}, {}, False),
+        ({}, {b"/srv/a": 0o775}, False),
+        ({}, {b"/srv/a": 0o777}, False),
+        ({}, {b"/srv": 0o1777}, True),
+        ({}, {b"/": 0o757}, False),
+        ({b"/srv/a": None}, {}, False),
+    ],
+)
+def test_whose_a_link_is(owners, modes, expected) -> None:
+    """Root's, if nobody else could have put another one there; what cannot be looked at is not."""
+    host = LocalHost(())
+    for path in (b"/", b"/srv", b"/srv/a", b"/srv/a/link"):
+        kind = (
+            stat.S_IFLNK | 0o777
+            if path.endswith(b"link")
+            else stat.S_IFDIR | modes.get(path, 0o755)
+        )
+        owner = owners.get(path, 0)
+        found = os.stat_result((kind, 1, 1, 1, owner or 0, 0, 0, 0, 0, 0))
+        host._found[path] = found if owner is not None else None
+
+    assert expected is host.is_by_root(b"/srv/a/link")
 
 
 def test_links_may_climb() -> None:

@@ -423,6 +423,7 @@ def test_every_check_is_tested():
         "glob-that-is-literal",
         "hits-everything",
         "lifted-syscall",
+        "link-of-others",
         "local-address-of-many",
         "made-by-source",
         "mapped-before",

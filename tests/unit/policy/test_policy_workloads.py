@@ -159,8 +159,10 @@ def test_executables_are_named_inside_only_where_containers_are_asked_for():
     subject = Subject(not_process=Process((binary,)))
     rule = attrs.evolve(plain.rules[0], subject=subject)
 
-    assert (plain.selector, subject) == seen_inside(plain, rule)
-    assert seen_inside(pods, rule)[1].not_process.conditions[0].is_inside
+    found, inside = (seen_inside(each, rule)[1].not_process.conditions[0] for each in (plain, pods))
+
+    assert (binary, False) == (found.as_written, found.is_inside)
+    assert (binary, True) == (inside.as_written, inside.is_inside)
 
 
 RULES = """

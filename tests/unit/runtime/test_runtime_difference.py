@@ -200,6 +200,7 @@ OTHER = {
         "index": 1,
         "is_inside": True,
         "linked_in": (),
+        "by_root": True,
         "operand": Operand(0, OperandType.TEXT),
     },
     Flag: {"field": FIELDS["memfd"], "wanted": False},
