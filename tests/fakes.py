@@ -15,6 +15,7 @@ from enforcer.events.enrich import Enricher, Origins, WallClock
 from enforcer.events.types import Event, Lost, MatchBits, Origin, Record
 from enforcer.identity.actor import Actor
 from enforcer.identity.lineage import Ancestry
+from enforcer.identity.process import Processes
 from enforcer.identity.resolver import Identity
 from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Op
@@ -82,6 +83,7 @@ class FakeResolver:
     """Knows one identity for everybody."""
 
     identity: Identity = attrs.field(factory=Identity)
+    processes: Processes = attrs.field(factory=Processes)
 
     def identify(self, **_: Any) -> Identity:
         return self.identity

@@ -16,7 +16,7 @@ import attrs
 from enforcer.identity.actor import Actor
 from enforcer.identity.cache import Cache
 from enforcer.identity.naming import process_id, ticks_of
-from enforcer.identity.process import Processes, Stat, cmdline, link
+from enforcer.identity.process import Processes, Stat, link
 from enforcer.identity.text import readable
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Lineage:
         if before is None or abs(before.start_ticks - ticks) > 1:
             return None
         folder = self.processes.proc / str(pid)
-        exe, words = link(folder / "exe"), cmdline(folder, limit)
+        exe = link(folder / "exe")
+        words = self.processes.cmdline(pid, before.start_ticks, limit)
         parent = self._parent(before)
         after = self.processes.stat(pid)
         if after is None or after.start_ticks != before.start_ticks:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.identity.cache import Cache
+from enforcer.identity.patience import Readers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,6 @@ __all__ = [
     "Processes",
     "Stat",
     "cgroup_in",
-    "cmdline",
     "link",
     "read_some",
 ]
@@ -64,14 +64,24 @@ UNKNOWN = ProcessFacts()
 
 @attrs.define(eq=False, repr=False)
 class Processes:
-    """Facts on processes, each read once."""
+    """
+    Facts on processes, each read once.
+
+    Only their arguments wait for what others hold; see :mod:`enforcer.identity.patience`.
+    """
 
     proc: Path = Path("/proc")
     limit: int = 4096
     ticks_per_second: int = attrs.field(factory=lambda: os.sysconf("SC_CLK_TCK"))
     clock: Callable[[], float] = time.monotonic
+    readers: Readers = attrs.field(factory=lambda: Readers(read_some))
+    _silent: Cache[tuple[int, int], bool] = attrs.field(init=False)
     _known: Cache[tuple[int, int, int], ProcessFacts] = attrs.field(init=False)
     _folders: Cache[tuple[int, int], tuple[float, bytes | None]] = attrs.field(init=False)
+
+    @_silent.default
+    def _make_silent(self) -> Cache[tuple[int, int], bool]:
+        return Cache(self.limit)
 
     @_known.default
     def _make_cache(self) -> Cache[tuple[int, int, int], ProcessFacts]:
@@ -118,13 +128,35 @@ class Processes:
         name = head.partition(b"(")[2]
         return Stat(name, int(fields[_PARENT_FIELD]), int(fields[_START_FIELD]))
 
+    def cmdline(
+        self, pid: int, start_ticks: int, limit: int = _CMDLINE_BYTES
+    ) -> tuple[bytes, ...] | None:
+        """
+        Read the arguments of *pid*, started at *start_ticks*; what is cut at *limit* bytes ends with ``…``.
+
+        A process that does not answer is not asked again: None.
+        """
+        if self._silent.get((pid, start_ticks)):
+            return None
+        try:
+            raw = self.readers.ask(self.proc / str(pid) / "cmdline", limit + 1)
+        except TimeoutError:
+            self._silent.put((pid, start_ticks), value=True)
+            return None
+        if not raw:
+            return None
+        if len(raw) > limit:
+            raw = raw[:limit] + _CUT
+        return tuple(raw.removesuffix(b"\0").split(b"\0"))
+
     def _read(self, pid: int, start_ns: int) -> ProcessFacts:
         folder = self.proc / str(pid)
-        if not self._is_same(pid, start_ns):
+        stat = self.stat(pid)
+        if stat is None or not self._began(stat, start_ns):
             return UNKNOWN
         found = ProcessFacts(
             exe=link(folder / "exe"),
-            cmdline=cmdline(folder),
+            cmdline=self.cmdline(pid, stat.start_ticks),
             cgroup=cgroup_in(read_some(folder / "cgroup") or b""),
         )
         # The number may have changed hands between the reads.
@@ -132,8 +164,9 @@ class Processes:
 
     def _is_same(self, pid: int, start_ns: int) -> bool:
         found = self.stat(pid)
-        if found is None:
-            return False
+        return found is not None and self._began(found, start_ns)
+
+    def _began(self, found: Stat, start_ns: int) -> bool:
         ticks = start_ns * self.ticks_per_second // 1_000_000_000
         return abs(found.start_ticks - ticks) <= 1
 
@@ -144,16 +177,6 @@ def link(path: Path) -> bytes | None:
         return os.fsencode(path.readlink())
     except OSError:
         return None
-
-
-def cmdline(folder: Path, limit: int = _CMDLINE_BYTES) -> tuple[bytes, ...] | None:
-    """Read the arguments of the process in *folder*; what is cut at *limit* bytes ends with ``…``."""
-    raw = read_some(folder / "cmdline", limit + 1)
-    if not raw:
-        return None
-    if len(raw) > limit:
-        raw = raw[:limit] + _CUT
-    return tuple(raw.removesuffix(b"\0").split(b"\0"))
 
 
 def cgroup_in(membership: bytes) -> bytes | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import attrs
 
 from enforcer.identity.naming import boot
-from enforcer.identity.process import Processes, cmdline, link
+from enforcer.identity.process import Processes, link
 from enforcer.identity.text import readable
 from enforcer.identity.users import Users
 from enforcer.libbpf import abi
@@ -258,8 +258,8 @@ def people(
         stat = known.stat(number)
         if stat is None:
             continue
-        folder = known.proc / str(number)
-        words, exe = cmdline(folder, _COMMAND_BYTES), link(folder / "exe")
+        words = known.cmdline(number, stat.start_ticks, _COMMAND_BYTES)
+        exe = link(known.proc / str(number) / "exe")
         found.append(
             {
                 "pid": number,

@@ -3,8 +3,7 @@
 The answers of the control socket, for type checkers and for ``enforcer schema``.
 
 The daemon builds an answer and a command reads it by the same type, so that both spell its keys alike.
-``enforcer.runtime.control.protocol`` says which command has which answer. What dashboards get is in
-``watch_answers``.
+``enforcer.runtime.control.protocol`` says which command has which answer, ``watch_answers`` what dashboards get.
 """
 
 from __future__ import annotations
@@ -117,6 +116,7 @@ class RecordCounts(TypedDict):
     lostDecisions: Annotated[int, "Denials and kills that found no room."]
     lostActivity: Annotated[int, "Other records that found no room."]
     malformed: Annotated[int, "Records that could not be read."]
+    unreadCommandLines: Annotated[int, "Command lines that processes did not let be read in time."]
 
 
 class OutputState(TypedDict):

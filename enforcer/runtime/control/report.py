@@ -124,6 +124,7 @@ def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> Health:
             "lostDecisions": counted.get("LOST_DECISIONS", 0),
             "lostActivity": counted.get("LOST_ACTIVITY", 0),
             "malformed": pipeline.stats.malformed,
+            "unreadCommandLines": pipeline.enricher.resolver.processes.readers.unanswered,
         },
         "sinks": [
             {

@@ -134,6 +134,11 @@ def _records(records: RecordCounts) -> Iterator[Family]:
             Sample(records["malformed"], {"kind": "malformed"}),
         ],
     )
+    yield _counter(
+        "command_lines_unread_total",
+        "Command lines that processes did not let be read in time.",
+        [Sample(records["unreadCommandLines"])],
+    )
 
 
 def _rules(stats: Stats) -> Family:

@@ -37,6 +37,7 @@ def state():
     sinks = [FakeSink("json log /a", dropped=7), FakeSink('odd "name"\\\n')]
     pipeline = Pipeline(session, DECODER, enricher(), Fanout.to(sinks, print), Nobody())
     pipeline.stats.observe(denied())
+    pipeline.enricher.resolver.processes.readers.unanswered = 3
     yield status(session, pipeline, FakePolicyControl(), 12.5), pipeline.stats
     session.close()
 
@@ -68,6 +69,7 @@ def test_prometheus_reads_what_is_written(state):
     assert value(found, "enforcer_records_total", action="deny", enforced="true") == 1
     assert value(found, "enforcer_records_total", action="kill", enforced="false") == 0
     assert value(found, "enforcer_records_lost_total", kind="decisions") == 2
+    assert value(found, "enforcer_command_lines_unread_total") == 3
     assert value(found, "enforcer_verdicts_total", policy="web", enforced="false") == 1200
     assert value(found, "enforcer_output_dropped_total", output="json log /a") == 7
     assert value(found, "enforcer_output_failing", output='odd "name"\\\n') == 0
