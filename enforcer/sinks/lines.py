@@ -109,19 +109,26 @@ class LineWriter:
         if self.backlog.sent or not self._is_file or now < self._looked + _LOOK_EVERY:
             return
         self._looked = now
+        if not self._is_ours(path):
+            self._change_to(path)
+
+    def _is_ours(self, path: Path) -> bool:
+        """Tell whether *path* is the name of the file that lines go to."""
         ours = os.fstat(self.fd)
         try:
             named = path.stat()
         except FileNotFoundError:
-            named = None
-        if named is None or (named.st_dev, named.st_ino) != (ours.st_dev, ours.st_ino):
-            self._change_to(path)
+            return False
+        return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _rotate(self) -> None:
         if self.path is None or self.rotation is None or not self._is_file or self.backlog.sent:
             return
         if os.fstat(self.fd).st_size >= self.rotation.size:
-            self.rotation.turn(self.path)
+            # If no new file could be made the last time, this one has a number already: to turn again
+            # would push out an old log for each chunk.
+            if self._is_ours(self.path):
+                self.rotation.turn(self.path)
             self._change_to(self.path)
 
     def reopen(self) -> None:

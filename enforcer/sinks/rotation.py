@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import os
 from typing import TYPE_CHECKING
 
 import attrs
@@ -29,12 +31,18 @@ class Rotation:
 
     def turn(self, path: Path) -> None:
         """
-        Give every old log the next number, and *path* the first; the oldest is overwritten.
+        Give old logs the next number, and *path* the first; the oldest is overwritten if all numbers are taken.
+
+        Only those below the first free number move: so what is tried again after it failed half-way
+        costs no old log.
 
         Raises:
             OSError: the folder does not permit it; nothing is lost.
         """
-        for number in range(self.keep - 1, 0, -1):
+        taken = itertools.takewhile(
+            lambda number: os.path.lexists(_numbered(path, number)), range(1, self.keep)
+        )
+        for number in sorted(taken, reverse=True):
             with contextlib.suppress(FileNotFoundError):
                 _numbered(path, number).rename(_numbered(path, number + 1))
         path.rename(_numbered(path, 1))

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What an output takes, hides and adds."""
 
+import errno
 import json
 import os
 
@@ -13,6 +14,7 @@ from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
+from enforcer.sinks import lines
 from enforcer.sinks.backlog import Backlog
 from enforcer.sinks.base import NotReadyError
 from enforcer.sinks.jsonl import json_line
@@ -252,3 +254,57 @@ def test_a_log_that_cannot_be_rotated_grows(tmp_path, monkeypatch):
     assert numbers(path) == ["0", "1", "2"]
     out.close()
     assert out.dropped == 0
+
+
+@pytest.fixture
+def full_folder(tmp_path, monkeypatch):
+    """A log with two old ones, in a folder where no new file can be made; and who permits it again."""
+    path = tmp_path / "log"
+    for number in (1, 2):
+        (tmp_path / f"log.{number}").write_text(f"old {number}\n")
+    out = FileOutput(path=path, rotation=Rotation(size=100, keep=3)).open()
+    original = os.open
+
+    def refuse(name, *rest):
+        raise OSError(errno.EMFILE, "Too many open files", name)
+
+    monkeypatch.setattr(lines.os, "open", refuse)
+    yield out, path, lambda: monkeypatch.setattr(lines.os, "open", original)
+    out.close()
+
+
+def test_a_new_log_that_cannot_be_made_costs_no_old_one(full_folder):
+    """It is renamed once, and grows until there can be a new one."""
+    out, path, permit = full_folder
+    for number in range(5):
+        out.write(denied(path=b"%d" % number))
+        with pytest.raises(OSError, match="Too many open files"):
+            out.flush()
+    permit()
+    out.write(denied(path=b"5"))
+    out.flush()
+
+    folder = path.parent
+    assert ["0", "1", "2", "3", "4", "5"] == numbers(folder / "log.1")
+    assert ["old 1\n", "old 2\n"] == [(folder / f"log.{n}").read_text() for n in (2, 3)]
+    assert "" == path.read_text()
+
+
+def test_a_log_that_cannot_be_renamed_costs_no_old_one(tmp_path, monkeypatch):
+    """Where the old ones can be: what is tried again moves them no further."""
+    path = tmp_path / "log"
+    for number in (1, 2):
+        (tmp_path / f"log.{number}").write_text(f"old {number}\n")
+    original = type(path).rename
+
+    def refuse(name, target):
+        if name == path:
+            raise PermissionError(13, "Permission denied")
+        return original(name, target)
+
+    monkeypatch.setattr(type(path), "rename", refuse)
+    for _ in range(5):
+        with pytest.raises(PermissionError):
+            Rotation(size=1, keep=4).turn(path)
+
+    assert ["old 1\n", "old 2\n"] == [(tmp_path / f"log.{n}").read_text() for n in (2, 3)]
