@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from enforcer.identity.resolver import Identity, Resolver
 
-__all__ = ["Enricher", "Origins", "WallClock", "message_of"]
+__all__ = ["Enricher", "Origins", "WallClock", "message_of", "with_messages"]
 
 MAX_ROWS = 1 << 17
 """How many rows of images that are no longer active to remember: less than a MB."""
@@ -178,15 +178,8 @@ class Enricher:
         return tuple(self._says(record, found[row]) for row in sorted(found))
 
     def _says(self, record: Record, match: Match) -> PolicyMatch:
-        event = record.event
-        if match.row == event.row:
-            return PolicyMatch(match=match, origin=record.origin, message=record.message)
-        origin = self.origins.find(event.generation, match.row)
-        flags = event.flags & ~EventFlag.ENFORCED
-        if match.is_enforced:
-            flags |= EventFlag.ENFORCED
-        own = attrs.evolve(event, op=match.op, action=match.action, row=match.row, flags=flags)
-        message = message_of(attrs.evolve(record, event=own, origin=origin))
+        origin = self.origins.find(record.event.generation, match.row)
+        message = _message_of_match(record, match, origin)
         return PolicyMatch(match=match, origin=origin, message=message)
 
     def _origin(self, event: Event) -> Origin:
@@ -251,6 +244,28 @@ def _actor(
         exe=readable(exe) if exe else None,
         cmdline=tuple(readable(word) for word in cmdline) if cmdline else None,
     )
+
+
+def with_messages(record: Record) -> Record:
+    """Make the messages of *record* again, its own and those of each policy, of what it has now."""
+    record = attrs.evolve(record, message=message_of(record))
+    said = tuple(
+        attrs.evolve(each, message=_message_of_match(record, each.match, each.origin))
+        for each in record.said
+    )
+    return attrs.evolve(record, said=said)
+
+
+def _message_of_match(record: Record, match: Match, origin: Origin) -> str:
+    """Make the message of one policy; that of who decided is the record's."""
+    event = record.event
+    if match.row == event.row:
+        return record.message
+    flags = event.flags & ~EventFlag.ENFORCED
+    if match.is_enforced:
+        flags |= EventFlag.ENFORCED
+    own = attrs.evolve(event, op=match.op, action=match.action, row=match.row, flags=flags)
+    return message_of(attrs.evolve(record, event=own, origin=origin))
 
 
 def message_of(record: Record) -> str:

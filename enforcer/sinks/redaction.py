@@ -5,7 +5,7 @@ Secrets in arguments, hidden before they are written down.
 A pattern is one word, or two with a blank between. One word is compared with each argument: what its
 first wildcard begins to match is hidden, so ``--password=*`` leaves ``--password=***``. Of two words the
 first is compared with an argument, the second with the one that follows: ``--token *``. If arguments of a
-record are changed, its message is made again, since it may quote them.
+record are changed, its messages are made again, its own and that of each policy, since they may quote them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, overload
 
 import attrs
 
-from enforcer.events.enrich import message_of
+from enforcer.events.enrich import with_messages
 from enforcer.events.types import Lost, Record
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Redactor:
         )
         if changed == record:
             return record
-        return attrs.evolve(changed, message=message_of(changed))
+        return with_messages(changed)
 
     def _actor(self, actor: Actor) -> Actor:
         if actor.cmdline is None:

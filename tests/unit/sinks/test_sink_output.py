@@ -7,7 +7,7 @@ import os
 
 import attrs
 import pytest
-from fakes import WALL_NS, denied, parent, record
+from fakes import WALL_NS, denied, enricher, event, match, parent, record
 
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.process import ProcessFacts
@@ -18,6 +18,7 @@ from enforcer.sinks import lines
 from enforcer.sinks.backlog import Backlog
 from enforcer.sinks.base import NotReadyError
 from enforcer.sinks.jsonl import json_line
+from enforcer.sinks.ocsf import ocsf_line
 from enforcer.sinks.output import Output
 from enforcer.sinks.redaction import Redactor
 from enforcer.sinks.rotation import Rotation
@@ -188,6 +189,36 @@ def test_arguments_are_hidden_by_pattern(pattern, args, shown):
     assert [each["cmdline"] for each in document["ancestors"]] == [shown]
     assert document["message"] == "ran " + " ".join(shown)
     assert [arg.decode() for arg in given.event.args] == args
+
+
+@pytest.mark.parametrize("form", [json_line, ocsf_line])
+def test_arguments_are_hidden_in_what_each_policy_says(form):
+    """Also in the message of one that did not decide: its template is filled in again."""
+    origins = (
+        Origin("keep", "no-tools", "keep.yaml:3:1", message="refused {args}"),
+        Origin("watch", "tools", "watch.yaml:4:1", message="{policy}: {action} {args}"),
+    )
+    given = enricher(*origins).enrich(
+        event(
+            op=Op.EXEC_ARGV,
+            action=Verb.KILL,
+            flags=3,
+            name=b"x\0--key=hush\0",
+            argc=2,
+            n_matches=2,
+            **{"match[0]": match(0, Op.EXEC_ARGV, Verb.KILL)},
+            **{"match[1]": match(1, Op.EXEC_ARGV, Verb.LOG)},
+        )
+    )
+    assert "watch: log x --key=hush" == given.said[1].message
+
+    changed = Redactor.of(["--key=*"]).apply(given)
+
+    assert ["refused x --key=***", "watch: log x --key=***"] == [m.message for m in changed.said]
+    assert changed.message == changed.said[0].message
+    assert b"hush" in form(given, {})
+    assert b"hush" not in form(changed, {})
+    assert b"watch: log x --key=***" in form(changed, {})
 
 
 def test_bytes_that_are_no_text_survive_redaction():
