@@ -3,7 +3,8 @@
 Metrics by HTTP on a loopback port.
 
 The smallest server that Prometheus can read from: one request, one answer, end. Everything is bounded
-and nothing blocks: slow, large or many requests affect only their own clients.
+and nothing blocks: slow, large or many requests affect only their own clients. Where there are too many
+callers, the oldest makes room that has asked for nothing.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class ScrapeServer:
     _made: bytes = attrs.field(default=b"", init=False)
     _made_until: float = attrs.field(default=0.0, init=False)
     _listener: Listener | None = attrs.field(default=None, init=False)
-    _callers: set[_Caller] = attrs.field(factory=set, init=False)
+    _callers: dict[_Caller, None] = attrs.field(factory=dict, init=False)  # the oldest first
 
     def open(self) -> None:
         """
@@ -102,11 +103,20 @@ class ScrapeServer:
 
     def _take(self, accepted: socket.socket) -> None:
         if len(self._callers) >= _MAX_CALLERS:
-            accepted.close()
-            return
+            self._drop(self._least_wanted())
         caller = _Caller(accepted, self.reactor.after(_PATIENCE, lambda: self._drop(caller)))
-        self._callers.add(caller)
+        self._callers[caller] = None
         self.reactor.watch(accepted, selectors.EVENT_READ, lambda _: self._read(caller))
+
+    def _least_wanted(self) -> _Caller:
+        """
+        Choose who makes room: the oldest that has not asked yet, else the oldest.
+
+        Anybody on this machine may connect and say nothing. Whoever wants numbers asks at once, and is
+        not one of the oldest by the time that others have come.
+        """
+        silent = (caller for caller in self._callers if caller.answer is None)
+        return next(silent, next(iter(self._callers)))
 
     def _read(self, caller: _Caller) -> None:
         if caller not in self._callers:
@@ -169,7 +179,7 @@ class ScrapeServer:
     def _drop(self, caller: _Caller) -> None:
         if caller in self._callers:
             caller.deadline.cancel()
-            self._callers.discard(caller)
+            del self._callers[caller]
             self.reactor.forget(caller.socket)
             caller.socket.close()
 

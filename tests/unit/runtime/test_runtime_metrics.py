@@ -237,26 +237,59 @@ def test_a_kernel_that_does_not_answer_is_told(asked):
     assert b"maps cannot be read" in answer
 
 
-def test_silent_callers_keep_nobody_out_for_long(asked):
-    """Beyond a number they are turned away; when they go, others are heard."""
+def test_silent_callers_keep_nobody_out(asked):
+    """The oldest of them makes room, and who asks is answered at once; time does not pass here."""
     address = ("127.0.0.1", asked.server.port)
     silent = [socket.create_connection(address, timeout=30) for _ in range(16)]
-    turned_away = socket.create_connection(address, timeout=30)
-    with turned_away:
-        assert turned_away.recv(1) == b""
+
+    for number in range(3):
+        assert b"200 OK" in asked.talk(b"GET / HTTP/1.1\r\n\r\n")
+        # One made room, and is known to be gone; another one takes the place of who was answered.
+        assert b"" == silent[number].recv(1)
+        silent.append(socket.create_connection(address, timeout=30))
+
     for each in silent:
         each.close()
 
-    while not (answer := _try(asked)):
-        pass
-    assert b"200 OK" in answer
+
+def test_who_has_asked_is_not_dropped_for_others(asked):
+    """An answer that is on its way arrives, whoever connects meanwhile."""
+    asked.answer = b"# " + b"x" * (8 << 20) + b"\n"
+    address = ("127.0.0.1", asked.server.port)
+    with socket.create_connection(address, timeout=30) as caller:
+        caller.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        began = caller.recv(1)
+        silent = [socket.create_connection(address, timeout=30) for _ in range(17)]
+        while not _is_over(silent[0]):
+            pass
+
+        answer = began + b"".join(iter(lambda: caller.recv(65536), b""))
+
+    assert answer.endswith(asked.answer)
+    for each in silent:
+        each.close()
 
 
-def _try(asked):
+def test_who_reads_nothing_makes_room_if_all_have_asked(asked):
+    """The oldest again: a full house of them keeps nobody out either."""
+    asked.answer = b"# " + b"x" * (8 << 20) + b"\n"
+    address = ("127.0.0.1", asked.server.port)
+    deaf = [socket.create_connection(address, timeout=30) for _ in range(16)]
+    for each in deaf:
+        each.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        assert b"H" == each.recv(1)
+
+    assert asked.talk(b"GET / HTTP/1.1\r\n\r\n").endswith(asked.answer)
+
+    for each in deaf:
+        each.close()
+
+
+def _is_over(connection):
     try:
-        return asked.talk(b"GET / HTTP/1.1\r\n\r\n")
+        return connection.recv(1) == b""
     except ConnectionError:
-        return b""
+        return True
 
 
 def test_a_port_that_is_taken_is_told():
