@@ -142,6 +142,7 @@ class Enricher:
             program_id=program_id(event.pid, ticks_of(event.start_ns), event.exec_ns),
             started_ns=self.clock.at(event.start_ns),
             user=identity.user,
+            group=identity.group,
             cwd=readable(identity.cwd) if identity.cwd is not None else None,
             cgroup=identity.cgroup,
             container_runtime=identity.runtime or (container.runtime if container else None),
@@ -166,6 +167,7 @@ class Enricher:
             parent_start_ns=event.parent_start_ns,
             cgroup_id=event.cgroup,
             uid=event.uid,
+            gid=event.gid,
         )
 
     def _said(self, record: Record) -> tuple[PolicyMatch, ...]:

@@ -3,9 +3,6 @@
 
 from __future__ import annotations
 
-import functools
-import grp
-import pwd
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
@@ -44,22 +41,6 @@ class Placeholders(Mapping[str, str]):
         return len(_VALUES)
 
 
-@functools.lru_cache(maxsize=256)
-def _user(uid: int) -> str:
-    try:
-        return pwd.getpwuid(uid).pw_name
-    except KeyError:
-        return str(uid)
-
-
-@functools.lru_cache(maxsize=256)
-def _group(gid: int) -> str:
-    try:
-        return grp.getgrgid(gid).gr_name
-    except KeyError:
-        return str(gid)
-
-
 def _text(raw: bytes) -> str | None:
     return readable(raw) if raw else None
 
@@ -91,8 +72,8 @@ _VALUES: dict[str, Callable[[Record], str | None]] = {
     "euid": lambda r: str(r.event.euid),
     "gid": lambda r: str(r.event.gid),
     "egid": lambda r: str(r.event.egid),
-    "user": lambda r: _user(r.event.uid),
-    "group": lambda r: _group(r.event.gid),
+    "user": lambda r: r.user or str(r.event.uid),
+    "group": lambda r: r.group or str(r.event.gid),
     "parent": lambda r: r.parent.name,
     "parent_binary": lambda r: r.parent.exe,
     "ppid": lambda r: str(r.event.ppid),

@@ -249,6 +249,7 @@ class Record:
     program_id: str | None = None
     started_ns: int = 0
     user: str | None = None
+    group: str | None = None
     cwd: str | None = None
     cgroup: str | None = None
     container_runtime: str | None = None

@@ -11,7 +11,7 @@ from enforcer.identity.cgroup import Cgroups
 from enforcer.identity.container import Container, container_of
 from enforcer.identity.lineage import Ancestry, Lineage
 from enforcer.identity.process import FOLDER_FRESH, UNKNOWN, Processes, ProcessFacts
-from enforcer.identity.users import Users
+from enforcer.identity.users import Groups, Users
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.identity.workloads import Workloads
 
@@ -29,7 +29,7 @@ class Identity:
     """
     A process, those above it and where it lives; what is None or empty could not be learned.
 
-    *runtime* and *bundle* are of the container, *pod* is where that is. *user* is the name of its real user on the host, *cwd* where it is.
+    *runtime* and *bundle* are of the container, *pod* is where that is. *user* and *group* are the names of its real ones on the host, *cwd* where it is.
     """
 
     process: ProcessFacts = UNKNOWN
@@ -40,16 +40,18 @@ class Identity:
     bundle: Bundle | None = None
     pod: PodFacts = attrs.field(factory=PodFacts)
     user: str | None = None
+    group: str | None = None
     cwd: bytes | None = None
 
 
 @attrs.define(eq=False, repr=False)
 class Resolver:
-    """Asks /proc, the cgroup hierarchy and the list of users, and remembers."""
+    """Asks /proc, the cgroup hierarchy and the lists of users and groups, and remembers."""
 
     processes: Processes = attrs.field(factory=Processes)
     cgroups: Cgroups = attrs.field(factory=Cgroups)
     users: Users = attrs.field(factory=Users)
+    groups: Groups = attrs.field(factory=Groups)
     workloads: Workloads = attrs.field(factory=Workloads)
     lineage: Lineage = attrs.field()
 
@@ -72,6 +74,7 @@ class Resolver:
         parent_start_ns: int,
         cgroup_id: int,
         uid: int,
+        gid: int,
     ) -> Identity:
         """Learn what can be learned now."""
         process = self.processes.facts(pid, start_ns, exec_ns)
@@ -91,5 +94,6 @@ class Resolver:
             bundle=bundle,
             pod=pod,
             user=self.users.name(uid),
+            group=self.groups.name(gid),
             cwd=self.processes.working_directory(pid, start_ns),
         )

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """
-Names of users from the host's ``/etc/passwd``, and from nowhere else.
+Names of users and groups from the host's ``/etc/passwd`` and ``/etc/group``, and from nowhere else.
 
 The system's name service may ask a directory over the network, and the loop waits for nobody.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import attrs
 
@@ -18,7 +18,7 @@ from enforcer.identity.host_root import host_root
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Users"]
+__all__ = ["Groups", "Users"]
 
 _LOOK_EVERY = 5.0
 
@@ -27,22 +27,28 @@ _LOOK_EVERY = 5.0
 class Users:
     """Names by number; the file is read again when it has changed."""
 
-    path: Path = attrs.field(factory=lambda: host_root() / "etc/passwd")
+    FILE: ClassVar[str] = "etc/passwd"
+
+    path: Path = attrs.field()
     clock: Callable[[], float] = time.monotonic
     _names: dict[int, str] = attrs.field(factory=dict, init=False)
     _stamp: tuple[int, int, int] | None = attrs.field(default=None, init=False)
     _look_at: float = attrs.field(default=0.0, init=False)
 
-    def name(self, uid: int) -> str | None:
-        """Name user *uid*; None if the file does not."""
+    @path.default
+    def _of_the_host(self) -> Path:
+        return host_root() / self.FILE
+
+    def name(self, number: int) -> str | None:
+        """Name who has *number*; None if the file does not."""
         now = self.clock()
         if now >= self._look_at:
             self._look_at = now + _LOOK_EVERY
             self._refresh()
-        return self._names.get(uid)
+        return self._names.get(number)
 
     def names(self) -> dict[int, str]:
-        """Name all users of the file."""
+        """Name all of the file."""
         self._refresh()
         return dict(self._names)
 
@@ -55,6 +61,12 @@ class Users:
                 self._stamp = stamp
         except OSError:
             return  # what was read last is better than nothing
+
+
+class Groups(Users):
+    """The same of groups."""
+
+    FILE: ClassVar[str] = "etc/group"
 
 
 def _read(content: bytes) -> dict[int, str]:

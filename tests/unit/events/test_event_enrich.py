@@ -36,6 +36,22 @@ def test_message_is_rendered_with_dashes_outside_of_pods():
     assert found.message == "Suspicious /bin/bash execution detected in pod - (namespace -)"
 
 
+@pytest.mark.parametrize(
+    ("identity", "expected"),
+    [
+        (Identity(user="ann", group="staff"), "ann of staff"),
+        (Identity(), "0 of 0"),
+    ],
+)
+def test_users_and_groups_have_the_names_that_the_record_has(identity, expected):
+    """Else their numbers: the system's name service may ask a directory over the network."""
+    origin = Origin("p", "r", "p.yaml:1:1", message="{user} of {group}")
+
+    found = record(origin=origin, identity=identity, uid=0, gid=0)
+
+    assert expected == found.message
+
+
 def test_time_is_wall_clock():
     """The kernel's boot time is turned into the wall clock's."""
     assert record(time_ns=1_000 + 5).time_ns == WALL_NS + 5

@@ -17,7 +17,7 @@ from enforcer.identity.lineage import MAX_DEPTH, Ancestry, Lineage
 from enforcer.identity.naming import process_id, program_id, ticks_of
 from enforcer.identity.process import UNKNOWN, Processes, cgroup_in
 from enforcer.identity.resolver import Resolver
-from enforcer.identity.users import Users
+from enforcer.identity.users import Groups, Users
 
 ID = "0123456789abcdef" * 4
 BURSTABLE = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable"
@@ -218,6 +218,7 @@ def test_identity_of_this_process():
         parent_start_ns=start_ns(os.getppid()),
         cgroup_id=0,
         uid=0,
+        gid=0,
     )
 
     assert identity.process.exe is not None
@@ -225,6 +226,7 @@ def test_identity_of_this_process():
     assert identity.ancestry.ancestors[0].cmdline is not None
     assert identity.cgroup is None
     assert identity.user == "root"
+    assert identity.group == "root"
     assert os.fsdecode(identity.cwd) == str(Path.cwd())
 
 
@@ -373,6 +375,17 @@ def test_users_are_read_from_the_file_alone(tmp_path):
     path.unlink()
     now[0] += 10
     assert users.name(5) == "bob"
+
+
+def test_groups_are_read_from_their_file(tmp_path):
+    """As users are: the number stands after the name and the password."""
+    path = tmp_path / "group"
+    path.write_bytes(b"root:x:0:\nstaff:x:50:ann,bob\nbad:x:\n")
+
+    groups = Groups(path)
+
+    assert ["root", "staff", None] == [groups.name(gid) for gid in (0, 50, 7)]
+    assert "group" == Groups().path.name
 
 
 def test_the_working_directory_is_not_remembered_for_long(tmp_path):
