@@ -49,6 +49,7 @@ class LineWriter:
     clock: Callable[[], float] = time.monotonic
     _looked: float = attrs.field(default=0.0, init=False)
     _is_file: bool = attrs.field(init=False)
+    _is_begun: bool = attrs.field(default=False, init=False)  # something was written to this file
 
     def __attrs_post_init__(self) -> None:
         self._is_file = _is_regular(self.fd)
@@ -84,6 +85,7 @@ class LineWriter:
         while self.backlog:
             if not self._is_file and not self._is_writable():
                 raise NotReadyError(self.fd)
+            self._end_line_of_others()
             self.backlog.advance(os.write(self.fd, self._next_chunk()))
             try:
                 self._rotate()
@@ -92,6 +94,18 @@ class LineWriter:
                 trouble = error
         if trouble is not None:
             raise trouble
+
+    def _end_line_of_others(self) -> None:
+        """
+        End the line that whoever wrote to the file before could not: the disk got full, and that was all.
+
+        Else the first line would be one with that half, and no reader could take either.
+        """
+        if self._is_begun or self.path is None or not self._is_file:
+            return
+        if _ends_within_a_line(self.fd):
+            os.write(self.fd, b"\n")
+        self._is_begun = True
 
     def _is_writable(self) -> bool:
         poll = select.poll()
@@ -154,7 +168,7 @@ class LineWriter:
         fresh = open_log(path)  # first: if this fails there is still the old one
         os.close(self.fd)
         self.fd = fresh
-        self._is_file = _is_regular(fresh)
+        self._is_file, self._is_begun = _is_regular(fresh), False
 
     def close(self) -> None:
         """Write what can be written now, count the rest as dropped, close. Idempotent."""
@@ -171,6 +185,24 @@ class LineWriter:
 
 def _is_regular(fd: int) -> bool:
     return stat.S_ISREG(os.fstat(fd).st_mode)
+
+
+def _ends_within_a_line(fd: int) -> bool:
+    """Tell whether the last line of a file is not whole; False if that cannot be read."""
+    size = os.fstat(fd).st_size
+    if not size:
+        return False
+    try:
+        # Ours is for writing only. This name leads to the same file, whatever has its path now.
+        reader = os.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.pread(reader, 1, size - 1) not in {b"\n", b""}
+    except OSError:
+        return False
+    finally:
+        os.close(reader)
 
 
 def open_log(path: Path) -> int:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Lines to descriptors that are slow, full, rotated or gone."""
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -246,3 +247,77 @@ def test_reopening_what_has_no_name_does_nothing():
     assert os.read(reader, 64) == b"still here\n"
     os.close(reader)
     os.close(fd)
+
+
+def torn(path, monkeypatch):
+    """Let a writer end whose disk got full in the middle of a line."""
+    writer = LineWriter(open_log(path), path)
+    with monkeypatch.context() as full:
+        full.setattr(module.os, "write", Disk(8).write)
+        writer.append(b"first\n")
+        writer.append(b"second\n")
+        writer.close()
+    assert path.read_bytes() == b"first\nse"
+
+
+def test_half_a_line_of_the_one_before_is_ended(tmp_path, monkeypatch):
+    """What the next daemon writes begins a line; it ends none that is whole."""
+    path = tmp_path / "log"
+    torn(path, monkeypatch)
+
+    for line in (b"third\n", b"fourth\n"):
+        writer = LineWriter(open_log(path), path)
+        writer.append(line)
+        writer.flush()
+        writer.close()
+
+    assert path.read_bytes() == b"first\nse\nthird\nfourth\n"
+
+
+def test_half_a_line_is_ended_when_there_is_room(tmp_path, monkeypatch):
+    """A disk that is full still is no reason to glue lines together later."""
+    path = tmp_path / "log"
+    torn(path, monkeypatch)
+    disk = Disk(0)
+    monkeypatch.setattr(module.os, "write", disk.write)
+    writer = LineWriter(open_log(path), path)
+    writer.append(b"third\n")
+
+    for room in (0, 1, 2, 100):
+        disk.room = room
+        with contextlib.suppress(OSError):
+            writer.flush()
+
+    assert path.read_bytes() == b"first\nse\nthird\n"
+    writer.close()
+
+
+def test_half_a_line_in_the_file_that_is_changed_to_is_ended(log, monkeypatch):
+    """A log that was put back after a full disk."""
+    other = log.path.with_name("other")
+    torn(other, monkeypatch)
+    other.rename(log.path)
+
+    log.reopen()
+    log.append(b"new\n")
+    log.flush()
+
+    assert log.path.read_bytes() == b"first\nse\nnew\n"
+
+
+def test_what_cannot_be_read_is_written_all_the_same(tmp_path, monkeypatch):
+    """Nothing is added where it is not known what is there."""
+    path = tmp_path / "log"
+    torn(path, monkeypatch)
+    writer = LineWriter(open_log(path), path)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(module.os, "open", refuse)
+        writer.append(b"third\n")
+        writer.flush()
+
+    assert path.read_bytes() == b"first\nsethird\n"
+    writer.close()
