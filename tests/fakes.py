@@ -153,6 +153,7 @@ class FakeSink:
     name: str = "fake"
     error: OSError | None = None
     dropped: int = 0
+    held: int = 1
     records: list[Record | Lost] = attrs.field(factory=list)
     flushes: int = 0
     reopens: int = 0

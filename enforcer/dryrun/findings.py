@@ -188,6 +188,7 @@ class DryRun:
     """A sink that sums up."""
 
     name: str = "dry-run"
+    held: int = 0
     dropped: int = 0
     permitted: int = 0
     lost: int = 0

@@ -48,6 +48,10 @@ class Sink(Protocol):
     def dropped(self) -> int:
         """How many records will never arrive."""
 
+    @property
+    def held(self) -> int:
+        """Bytes that were accepted, and not handed over yet."""
+
     def write(self, record: Record | Lost) -> None:
         """Accept *record*."""
 
@@ -75,6 +79,10 @@ class Transport(Protocol):
     @property
     def dropped(self) -> int:
         """How many messages will never arrive."""
+
+    @property
+    def held(self) -> int:
+        """Bytes that were accepted, and not handed over yet."""
 
     def append(self, message: bytes) -> None:
         """Accept *message*."""

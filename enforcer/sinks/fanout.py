@@ -36,6 +36,9 @@ _SPREAD = (
     0.05  # many machines whose one collector went away must not all come back in the same moment
 )
 
+_WAIT = "records wait in memory, and the oldest are dropped if there are too many"
+_GO_ON = "records go on to the old file"
+
 
 @attrs.define(eq=False, repr=False)
 class Outlet:
@@ -45,12 +48,14 @@ class Outlet:
     Attributes:
         waits_on: the descriptor that tells when its reader goes on; None if nothing does.
         in_a_row: failures since it last worked.
+        is_stopped: the last failure left records, which wait for the next try.
     """
 
     sink: Sink
     failures: int = 0
     in_a_row: int = 0
     due: float = 0.0
+    is_stopped: bool = True
     is_slow: bool = False
     is_reported: bool = False
     waits_on: int | None = None
@@ -106,7 +111,7 @@ class Fanout:
         """
         now = self.clock()
         for outlet in self.outlets if outlets is None else outlets:
-            if outlet.due <= now:
+            if outlet.due <= now or not outlet.is_stopped:
                 self._flush_one(outlet, now)
             self._tell_drops(outlet, now)
 
@@ -115,17 +120,20 @@ class Fanout:
             outlet.sink.flush()
         except BlockingIOError as error:
             # A slow reader is not a failure; what it costs is counted as dropped.
-            outlet.is_slow = True
+            outlet.is_slow = outlet.is_stopped = True
             self._await_reader(outlet, error, now)
         except OSError as error:
-            outlet.failures += 1
-            outlet.in_a_row += 1
-            outlet.due = now + outlet.pause()
+            # What fails and holds nothing back writes on, to a log's old file: its records need not wait.
+            outlet.is_stopped = outlet.sink.held > 0
+            if outlet.due <= now:
+                outlet.failures += 1
+                outlet.in_a_row += 1
+                outlet.due = now + outlet.pause()
             if not outlet.is_reported:
                 outlet.is_reported = True
+                meanwhile = _WAIT if outlet.is_stopped else _GO_ON
                 self.report(
-                    f"{outlet.sink.name}: {error.strerror or error}: trying again; records wait "
-                    "in memory, and the oldest are dropped if there are too many"
+                    f"{outlet.sink.name}: {error.strerror or error}: trying again; {meanwhile}"
                 )
         else:
             if outlet.is_reported:
@@ -133,6 +141,7 @@ class Fanout:
                 self.report(f"{outlet.sink.name}: works again, {outlet.sink.dropped} records lost")
             outlet.in_a_row, outlet.due = 0, 0.0
             outlet.is_reported = outlet.is_slow = False
+            outlet.is_stopped = True
 
     def _await_reader(self, outlet: Outlet, error: BlockingIOError, now: float) -> None:
         if self.loop is None or not isinstance(error, NotReadyError):

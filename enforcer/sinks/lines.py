@@ -49,6 +49,8 @@ class LineWriter:
     clock: Callable[[], float] = time.monotonic
     _looked: float = attrs.field(default=0.0, init=False)
     _is_file: bool = attrs.field(init=False)
+    _unfollowed: OSError | None = attrs.field(default=None, init=False)
+    _unrotated: OSError | None = attrs.field(default=None, init=False)
     _is_begun: bool = attrs.field(default=False, init=False)  # something was written to this file
 
     def __attrs_post_init__(self) -> None:
@@ -72,28 +74,29 @@ class LineWriter:
         """
         Write what is held.
 
+        A log that cannot be opened by its name, or not rotated, is told each time until it can again.
+        Lines go on to the old file meanwhile.
+
         Raises:
-            OSError: something is left, or the log cannot be rotated; NotReadyError if only because
-                the reader is slow.
+            OSError: something is left, or the log cannot be opened or rotated; NotReadyError if only
+                because the reader is slow.
         """
         if self.path is not None:
             self._follow_rotation(self.path)
+        if self._unrotated is not None and not self.backlog:
+            self._rotate()
         self._write()
+        trouble = self._unfollowed or self._unrotated
+        if trouble is not None:
+            raise trouble.with_traceback(None)
 
     def _write(self) -> None:
-        trouble: OSError | None = None
         while self.backlog:
             if not self._is_file and not self._is_writable():
                 raise NotReadyError(self.fd)
             self._end_line_of_others()
             self.backlog.advance(os.write(self.fd, self._next_chunk()))
-            try:
-                self._rotate()
-            except OSError as error:
-                # Lines go on to the file that is too large, and that is told when they are written.
-                trouble = error
-        if trouble is not None:
-            raise trouble
+            self._rotate()
 
     def _end_line_of_others(self) -> None:
         """
@@ -123,8 +126,13 @@ class LineWriter:
         if self.backlog.sent or not self._is_file or now < self._looked + _LOOK_EVERY:
             return
         self._looked = now
-        if not self._is_ours(path):
-            self._change_to(path)
+        try:
+            if not self._is_ours(path):
+                self._change_to(path)
+        except OSError as error:
+            self._unfollowed = error
+        else:
+            self._unfollowed = None
 
     def _is_ours(self, path: Path) -> bool:
         """Tell whether *path* is the name of the file that lines go to."""
@@ -136,14 +144,20 @@ class LineWriter:
         return (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino)
 
     def _rotate(self) -> None:
+        """Rotate the file if it is too large; what forbids that is kept, to be told."""
         if self.path is None or self.rotation is None or not self._is_file or self.backlog.sent:
             return
-        if os.fstat(self.fd).st_size >= self.rotation.size:
+        self._unrotated = None
+        try:
+            if os.fstat(self.fd).st_size < self.rotation.size:
+                return
             # If no new file could be made the last time, this one has a number already: to turn again
             # would push out an old log for each chunk.
             if self._is_ours(self.path):
                 self.rotation.turn(self.path)
             self._change_to(self.path)
+        except OSError as error:
+            self._unrotated = error
 
     def reopen(self) -> None:
         """
@@ -169,6 +183,7 @@ class LineWriter:
         os.close(self.fd)
         self.fd = fresh
         self._is_file, self._is_begun = _is_regular(fresh), False
+        self._unfollowed = self._unrotated = None
 
     def close(self) -> None:
         """Write what can be written now, count the rest as dropped, close. Idempotent."""

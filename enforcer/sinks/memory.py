@@ -19,6 +19,7 @@ class Memory:
 
     name: str = "memory"
     dropped: int = 0
+    held: int = 0
     records: list[Record | Lost] = attrs.field(factory=list)
 
     def write(self, record: Record | Lost) -> None:

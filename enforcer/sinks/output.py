@@ -59,6 +59,11 @@ class Output:
         return self.transport.dropped + self._unmade
 
     @property
+    def held(self) -> int:
+        """Bytes that were accepted, and not handed over yet."""
+        return self.transport.held
+
+    @property
     def is_plain(self) -> bool:
         """Whether every record comes here, as its form writes it, in lines one after another."""
         return (

@@ -49,6 +49,11 @@ class _Writer(abc.ABC):
         """Messages that will never be sent."""
         return self.backlog.dropped
 
+    @property
+    def held(self) -> int:
+        """Bytes of messages that were not sent yet."""
+        return self.backlog.held
+
     @abc.abstractmethod
     def flush(self) -> None:
         """

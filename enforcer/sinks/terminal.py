@@ -135,6 +135,11 @@ class Terminal:
         """How many records will never arrive."""
         return self.lines.dropped + self._missed
 
+    @property
+    def held(self) -> int:
+        """Bytes that were accepted, and not written yet."""
+        return self.lines.held
+
     def write(self, record: Record | Lost) -> None:
         """Accept *record*."""
         line = terminal_line(as_document(record), colour=self.colour)

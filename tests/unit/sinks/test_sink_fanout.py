@@ -7,6 +7,7 @@ import os
 from fakes import FakeSink, record
 
 from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.spec import FileOutput
 
 
 def full() -> OSError:
@@ -115,3 +116,32 @@ def test_a_new_file_is_tried_at_once():
 
     assert out.next_due() is None
     assert said[-1] == "log: works again, 0 records lost"
+
+
+def test_a_log_whose_folder_is_gone_fails_until_it_is_back(tmp_path):
+    """It is told once, counted as failing all the time, and every record is in the old file at once."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    sink = FileOutput(path=folder / "log").open()
+    out, said, now = fanout(sink)
+    sink.transport.clock = lambda: now[0]
+    moved = folder.rename(tmp_path / "moved")
+    now[0] += 2
+
+    for number in range(40):
+        out.write(record())
+        out.flush()
+        assert out.outlets[0].is_failing
+        assert number + 1 == len((moved / "log").read_text().splitlines())
+        now[0] += 0.3
+
+    (told,) = said
+    assert told.endswith("No such file or directory: trying again; records go on to the old file")
+    assert out.outlets[0].failures < 10  # it is tried again as seldom as any other
+    folder.mkdir()
+    now[0] = out.next_due()
+    out.flush()
+    assert not out.outlets[0].is_failing
+    assert 2 == len(said)
+    assert said[1].endswith("works again, 0 records lost")
+    out.close()

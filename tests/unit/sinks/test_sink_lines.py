@@ -11,6 +11,7 @@ import pytest
 
 from enforcer.sinks import lines as module
 from enforcer.sinks.lines import LineWriter, open_log
+from enforcer.sinks.rotation import Rotation
 
 
 class Disk:
@@ -321,3 +322,66 @@ def test_what_cannot_be_read_is_written_all_the_same(tmp_path, monkeypatch):
 
     assert path.read_bytes() == b"first\nsethird\n"
     writer.close()
+
+
+def test_a_folder_that_is_gone_is_told_until_it_is_back(log):
+    """Each time, and lines go on to the old file meanwhile."""
+    now = [10.0]
+    log.clock = lambda: now[0]
+    folder = log.path.parent / "folder"
+    folder.mkdir()
+    log.path = folder / "log"
+    log.reopen()
+    moved = folder.rename(folder.with_name("moved"))
+    now[0] += 2
+
+    for number in range(5):
+        log.append(b"%d\n" % number)
+        with pytest.raises(FileNotFoundError):
+            log.flush()
+        with pytest.raises(FileNotFoundError):
+            log.flush()
+        assert 0 == log.held
+        now[0] += 0.3
+    folder.mkdir()
+    now[0] += 2
+    log.append(b"back\n")
+    log.flush()
+
+    assert b"0\n1\n2\n3\n4\n" == (moved / "log").read_bytes()
+    assert b"back\n" == log.path.read_bytes()
+
+
+def test_a_new_name_ends_the_trouble(log):
+    """A signal to reopen need not wait for the next look."""
+    now = [10.0]
+    log.clock = lambda: now[0]
+    log.path = log.path.parent / "folder" / "log"
+    now[0] += 2
+    with pytest.raises(FileNotFoundError):
+        log.flush()
+    log.path.parent.mkdir()
+
+    log.reopen()
+    log.flush()
+
+    assert log.path.exists()
+
+
+def test_a_log_that_cannot_be_rotated_is_told_until_it_can(log, monkeypatch):
+    """Also when nothing more is written."""
+    log.rotation = Rotation(size=3)
+
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as closed:
+        closed.setattr(type(log.path), "rename", refuse)
+        log.append(b"first\n")
+        for _ in range(3):
+            with pytest.raises(PermissionError):
+                log.flush()
+    log.flush()
+
+    assert b"first\n" == log.path.with_name("log.1").read_bytes()
+    assert b"" == log.path.read_bytes()

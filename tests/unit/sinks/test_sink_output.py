@@ -38,6 +38,10 @@ class Wire:
     def dropped(self):
         return self.backlog.dropped
 
+    @property
+    def held(self):
+        return self.backlog.held
+
     def append(self, message):
         self.backlog.append(message)
 
