@@ -16,6 +16,7 @@ import os
 import signal
 import time
 import weakref
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING, Final
@@ -24,7 +25,6 @@ import attrs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 __all__ = ["MOST", "PATIENCE", "Readers"]
 
@@ -35,10 +35,13 @@ PATIENCE: Final = 0.05
 """
 Seconds for all that does not answer, within a second: a twentieth of the loop's time.
 
-An answer takes some hundredths of a millisecond, and some milliseconds where processors are busy.
+An answer takes some hundredths of a millisecond. A thread that has not had a processor by then is waited for
+longer; one that hangs is not.
 """
 
 _LEAST: Final = 0.001  # seconds that each has, also when the others have used up the patience
+_LONGEST: Final = 1.0
+"""Seconds for a thread that does not hang: on a busy machine it waits for a processor, as everything does."""
 
 _Asked = SimpleQueue["tuple[Path, int] | None"]
 _Answers = SimpleQueue["bytes | None"]
@@ -62,6 +65,15 @@ class _Reader:
         return cls(asked, answers, thread)
 
 
+def _hangs(thread: int | None) -> bool:
+    """Tell whether *thread*, of this process, waits for something else than a processor; True if that is not known."""
+    try:
+        told = Path(f"/proc/self/task/{thread}/stat").read_bytes()
+    except OSError:
+        return True
+    return told.rpartition(b")")[2].split(maxsplit=1)[:1] != [b"R"]
+
+
 @attrs.define(eq=False, repr=False)
 class Readers:
     """
@@ -69,11 +81,13 @@ class Readers:
 
     Attributes:
         read: takes a path and how many bytes; None is that it cannot be read.
+        hangs: tells of a thread whether it waits for something else than a processor.
         unanswered: reads without an answer in time, and those that no thread was free for.
     """
 
     read: Callable[[Path, int], bytes | None]
     clock: Callable[[], float] = time.monotonic
+    hangs: Callable[[int | None], bool] = _hangs
     unanswered: int = attrs.field(default=0, init=False)
     _left: float = attrs.field(default=PATIENCE, init=False)
     _at: float = attrs.field(init=False)
@@ -104,7 +118,7 @@ class Readers:
         self._stuck.append(reader)  # until it has answered, whatever ends the waiting
         reader.asked.put((path, limit))
         try:
-            answer = reader.answers.get(timeout=max(self._left, _LEAST))
+            answer = self._await(reader, began + _LONGEST)
         except Empty:
             self.unanswered += 1
             raise TimeoutError(f"{path} does not answer") from None
@@ -114,6 +128,14 @@ class Readers:
         self._stuck.remove(reader)
         self._idle.append(reader)
         return answer
+
+    def _await(self, reader: _Reader, until: float) -> bytes | None:
+        while True:
+            try:
+                return reader.answers.get(timeout=max(self._left, _LEAST))
+            except Empty:
+                if self.hangs(reader.thread.native_id) or self.clock() >= until:
+                    raise
 
     def rest(self) -> None:
         """End the threads that wait for work; those that hang cannot be ended."""

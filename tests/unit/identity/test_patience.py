@@ -104,7 +104,7 @@ def test_many_that_do_not_answer_cost_no_more_than_one(monkeypatch, proc):
             raise Empty
 
     monkeypatch.setattr(patience, "SimpleQueue", Impatient)
-    readers = Readers(read_some, clock=lambda: now[0])
+    readers = Readers(read_some, clock=lambda: now[0], hangs=lambda _: True)
 
     for pid in (1, 2):
         with pytest.raises(TimeoutError):
@@ -114,6 +114,40 @@ def test_many_that_do_not_answer_cost_no_more_than_one(monkeypatch, proc):
         readers.ask(proc / "3" / "cmdline", 1)
 
     assert pytest.approx([PATIENCE, 0.001, PATIENCE]) == waits
+
+
+def test_who_waits_for_a_processor_does_not_hang(monkeypatch):
+    """On a busy machine a thread comes late: it is waited for as long as it only has no processor, and not for ever."""
+    now, told = [50.0], [False, False, False]
+
+    class Late(SimpleQueue):
+        def get(self, **how):
+            if "timeout" in how:
+                now[0] += how["timeout"]
+                if told:
+                    raise Empty
+            return super().get()
+
+    monkeypatch.setattr(patience, "SimpleQueue", Late)
+    readers = Readers(
+        lambda path, limit: b"x", clock=lambda: now[0], hangs=lambda thread: told.pop(0)
+    )
+
+    assert b"x" == readers.ask(Path("/"), 1)
+    told += [False] * 5000
+    with pytest.raises(TimeoutError):
+        readers.ask(Path("/"), 1)
+    assert told
+    told[:] = [False, True, False]
+    with pytest.raises(TimeoutError):
+        readers.ask(Path("/"), 1)
+    assert [False] == told
+
+
+def test_what_this_thread_does_is_seen():
+    """It runs; and what cannot be looked at counts as one that hangs."""
+    assert not patience._hangs(threading.get_native_id())
+    assert patience._hangs(None)
 
 
 def test_one_thread_serves_all_reads():
