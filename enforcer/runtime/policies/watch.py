@@ -14,6 +14,7 @@ import stat
 import time
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
+from typing import Final
 
 import attrs
 
@@ -23,6 +24,12 @@ __all__ = ["PolicyWatch"]
 
 Print = dict[str, Hashable]
 
+_LONGEST: Final = 2.0
+"""
+Seconds that a change waits for others to rest. Many tenants write into one folder, and one who changes a policy
+three times a second must not keep every other change from being activated. Most writers need less to be done.
+"""
+
 
 def _paths(paths: Sequence[str | Path]) -> tuple[Path, ...]:
     return tuple(map(Path, paths))
@@ -31,43 +38,52 @@ def _paths(paths: Sequence[str | Path]) -> tuple[Path, ...]:
 @attrs.define(eq=False, repr=False)
 class PolicyWatch:
     """
-    Tells once of each change, after it has been quiet.
+    Tells once of each change, after it has been quiet, or after :data:`_LONGEST` if it never is.
 
     Make it before the policies are read, and call :meth:`renew` before they are read for another
     reason: whatever changes while they are being read is then told of, too.
-    A file that never rests is never told of; reading on demand does not wait for it.
+    What is told of before all rests may be half of a change. The other half is told of like any other change.
 
     Args:
         paths: files and directories, as given to ``load_policies``.
         quiet: seconds for which nothing must change.
         clock: seconds that only grow.
+        longest: seconds after which a change is told of, whatever else changes meanwhile.
     """
 
     paths: tuple[Path, ...] = attrs.field(converter=_paths)
     quiet: float = 0.5
     clock: Callable[[], float] = time.monotonic
+    longest: float = _LONGEST
     _told: Print = attrs.field(init=False)
     _seen: Print = attrs.field(init=False)
     _since: float = attrs.field(init=False)
+    _first: float | None = attrs.field(
+        init=False
+    )  # when the first change was seen that was not told of
 
     def __attrs_post_init__(self) -> None:
         self.renew()
 
     def look(self) -> bool:
-        """Look once; tell whether there is a new change that has settled."""
+        """Look once; tell whether there is a new change that has settled, or has waited long enough for that."""
         now, found = self.clock(), _fingerprint(self.paths)
         if found != self._seen:
             self._seen, self._since = found, now
+        if found == self._told:
+            self._first = None
             return False
-        if self._seen == self._told or now - self._since < self.quiet:
+        if self._first is None:
+            self._first = now
+        if now - self._since < self.quiet and now - self._first < self.longest:
             return False
-        self._told = self._seen
+        self._told, self._first = found, None
         return True
 
     def renew(self) -> None:
         """Treat the present state as already reported."""
         self._told = self._seen = _fingerprint(self.paths)
-        self._since = self.clock()
+        self._since, self._first = self.clock(), None
 
 
 def _fingerprint(paths: Sequence[Path]) -> Print:

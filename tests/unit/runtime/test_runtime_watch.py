@@ -122,14 +122,41 @@ def test_what_is_no_policy_changes_nothing(bench):
 
 
 def test_changes_are_waited_out(bench):
-    """As long as something changes it is not told; then once, for all of it."""
+    """As long as something changes it is not told, for a while; then once, for all of it."""
     for number in range(5):
         (bench.root / f"n{number}.yaml").write_text("x")
-        bench.clock.now += QUIET * 0.9
+        bench.clock.now += QUIET * 0.6
         assert not bench.watch.look()
-    bench.clock.now += QUIET * 0.9
+    bench.clock.now += QUIET * 0.6
     assert not bench.watch.look()
     assert [True, False, False] == bench.rest()
+
+
+def test_a_file_that_never_rests_hides_no_other_change(bench):
+    """Whoever changes a file three times a second delays what others changed by two seconds, and no more."""
+    changed_at = bench.clock.now
+    (bench.root / "a.yaml").write_text("of somebody else")
+    told = []
+    for number in range(30):
+        (bench.root / "b.yml").write_text("x" * number)
+        bench.clock.now += 0.25
+        if bench.watch.look():
+            told.append(bench.clock.now - changed_at)
+    # It is seen at the first look, and waits for two seconds from there on, as what comes after it does.
+    assert [2.25, 4.5, 6.75] == told
+
+
+def test_a_change_waits_anew_after_another_was_told(bench):
+    """Neither what was told nor what was undone lets the next change be read before it has rested."""
+    (bench.root / "n.yaml").write_text("x")
+    assert TOLD == bench.rest()
+    (bench.root / "m.yaml").write_text("x")
+    assert not bench.watch.look()
+    (bench.root / "m.yaml").unlink()
+    assert not bench.watch.look()
+    bench.clock.now += 60
+    (bench.root / "m.yaml").write_text("x")
+    assert TOLD == bench.rest()
 
 
 def test_what_is_undone_in_time_is_no_change(bench):
