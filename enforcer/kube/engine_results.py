@@ -65,6 +65,7 @@ class Results:
         time: when, seconds since 1970.
         files: by the names of the files with their folders.
         denials: the first ones of policies in pods.
+        problem: why what the files say now is not active, where none of them is to blame.
     """
 
     version: str
@@ -75,6 +76,7 @@ class Results:
     lost: int
     files: dict[str, FileResult]
     denials: tuple[Denial, ...] = ()
+    problem: str = ""
 
 
 def read_results(path: Path) -> Results | None:
@@ -107,6 +109,7 @@ def _results(document: ResultsDocument) -> Results:
         files={each["file"]: _file(each) for each in document["policies"]},
         # An engine of another version may not say it.
         denials=tuple(map(_denial, document.get("firstDenials", ()))),
+        problem=_text(document.get("problem", "")),
     )
 
 

@@ -156,6 +156,12 @@ class NodeStatus:
                 "Old",
                 "the engine said something a while ago: what was active stays so",
             )
+        elif results.problem:
+            said = (
+                "False",
+                "NotActivated",
+                f"what was active stays so, and changes are tried again: {printable(results.problem)}",
+            )
         elif wrong:
             said = ("True", "SomeRefused", f"policies that are not active as written: {wrong}")
         else:

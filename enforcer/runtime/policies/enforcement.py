@@ -26,11 +26,11 @@ from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
 from enforcer.runtime.policies.container_changes import ContainerWatch
 from enforcer.runtime.policies.container_mounts import ContainerMounts
+from enforcer.runtime.policies.file_changes import FileChanges
 from enforcer.runtime.policies.newcomers import Newcomers
 from enforcer.runtime.policies.policies_state import policies_state
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gaps
-from enforcer.runtime.policies.unattended import try_to
 from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:
@@ -96,10 +96,7 @@ class Enforcement:
     workloads: Workloads = attrs.field(factory=Workloads)
     last_good: LastGood | None = None
     containers: ContainerWatch = attrs.field(init=False)
-    _watch: PolicyWatch | None = None
-    _watch_confirm_within: float | None = None
-    _tell: Callable[[], None] | None = None
-    _is_dirty: bool = False
+    _files: FileChanges | None = None
 
     # ---- Changes -------------------------------------------------------------------------------
 
@@ -111,9 +108,12 @@ class Enforcement:
             EnforcerError: something is wrong; the old set stays.
         """
         self._require_settled()
-        if self._watch is not None:
-            self._watch.renew()
-        return self._change(self.now.overlay, None, confirm_within)
+        if self._files is not None:
+            self._files.watch.renew()
+        answer = self._change(self.now.overlay, None, confirm_within)
+        if self._files is not None:
+            self._files.activated()
+        return answer
 
     def confirm(self) -> Confirmation:
         """
@@ -211,8 +211,21 @@ class Enforcement:
 
         What it activates is taken back after *confirm_within* seconds unless it is confirmed.
         """
-        self._watch, self._watch_confirm_within, self._tell = watch, confirm_within, tell
-        self.reactor.every(_LOOK, self._look)
+        self._files = FileChanges(
+            watch,
+            reload=lambda: self.reload(confirm_within=confirm_within),
+            is_settled=lambda: self.pending is None,
+            report=self.report,
+            clock=self.reactor.clock,
+            tell=tell,
+            acts_for_good=confirm_within is None,
+        )
+        self.reactor.every(_LOOK, self._files.look)
+
+    @property
+    def problem(self) -> str:
+        """Why what the policy files say is not active and is tried again, where no file is to blame; else empty."""
+        return self._files.problem if self._files is not None else ""
 
     def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
         """
@@ -227,18 +240,6 @@ class Enforcement:
         self._change(self.now.overlay, self.now.files, None, found)
         if self.now.workloads is not None:
             self.now = attrs.evolve(self.now, workloads=found)  # also if the sets are the same
-
-    def _look(self) -> None:
-        if self._watch is None:
-            return
-        self._is_dirty |= self._watch.look()
-        if self._is_dirty and self.pending is None:
-            self._is_dirty = False
-            within = self._watch_confirm_within
-            if self._tell is not None:
-                self._tell()
-                return
-            try_to(lambda: self.reload(confirm_within=within), self.report)
 
     def __attrs_post_init__(self) -> None:
         self.sessions.on_settled = self._keep_state
@@ -344,9 +345,8 @@ class Enforcement:
         # What differs may be a file of which nothing is active.
         self.now = self.now.like(made.now)
         self.keep_texts()
-        acts = self._watch is not None and self._watch_confirm_within is None
-        is_asked = confirm_within is not None
-        return unchanged(made, self.now, watch_acts=acts if is_asked else None)
+        acts = self._files is not None and self._files.acts_for_good
+        return unchanged(made, self.now, watch_acts=None if confirm_within is None else acts)
 
     def keep_texts(self) -> None:
         """Keep for a later start what each file says, once nothing can take it back."""
@@ -385,9 +385,9 @@ class Enforcement:
             return
         # What the files say now was not confirmed: only another change of them is activated.
         self.now = attrs.evolve(before, since=time.monotonic())
-        self.pending, self._is_dirty = None, False
-        if self._watch is not None:
-            self._watch.renew()
+        self.pending = None
+        if self._files is not None:
+            self._files.forget()
         self.report(
             f"not confirmed within {pending.seconds:g} s: the previous policies are active again "
             f"(generation {before.generation}); correct the policy files before the next reload"

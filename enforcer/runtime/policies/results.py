@@ -68,6 +68,10 @@ class ResultsDocument(TypedDict):
         Literal["enforce", "audit"], "audit: nothing is refused, whatever policies say."
     ]
     lost: Annotated[int, "Records that were lost."]
+    problem: Annotated[
+        str,
+        "Why what the files say now is not active, where none of them is to blame: it is tried again. Else empty.",
+    ]
     policies: Annotated[list[PolicyResult], "What became of each policy."]
     firstDenials: Annotated[
         list[FirstDenial], f"Of each policy and pod the first denial, {MAX_DENIALS} at most."
@@ -121,6 +125,7 @@ class ResultsFile:
             "generation": health["generation"],
             "mode": "audit" if enforcement.sources.audit else "enforce",
             "lost": records["lostDecisions"] + records["lostActivity"] + records["malformed"],
+            "problem": enforcement.problem[:_MAX_MESSAGE],
             "policies": list(self._policies(enforcement)),
             "firstDenials": self.denials.all(),
         }

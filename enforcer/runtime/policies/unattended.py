@@ -12,26 +12,34 @@ if TYPE_CHECKING:
 
     from enforcer.runtime.control.answers import ChangeAnswer
 
-__all__ = ["nothing_to_confirm", "try_to"]
+__all__ = ["attempt", "nothing_to_confirm", "try_to"]
 
 
 def try_to(change: Callable[[], ChangeAnswer], report: Callable[[str], None]) -> None:
     """Make a change without a caller; report what it does, or what is wrong."""
+    attempt(change, report)
+
+
+def attempt(
+    change: Callable[[], ChangeAnswer], report: Callable[[str], None]
+) -> EnforcerError | None:
+    """Do :func:`try_to`, and return what is wrong, if anything."""
     try:
         answer = change()
     except EnforcerError as error:
         for each in getattr(error, "errors", (error,)):
             report(f"{each}")
         report("policies were not activated: the active policies do not change")
-        return
+        return error
     for line in (*answer["lines"], *answer["warnings"]):
         report(line)
     if answer["unchanged"]:
         report(f"nothing differs, generation {answer['generation']} stays active")
-        return
+        return None
     within = answer["confirmWithin"]
     unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
     report(f"generation {answer['generation']} active{unless}")
+    return None
 
 
 def nothing_to_confirm(*, watch_acts: bool) -> str:

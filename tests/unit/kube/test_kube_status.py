@@ -205,6 +205,17 @@ def test_a_node_is_ready_while_its_engine_says_so(node):
     assert ("Unknown", "Old") == ready()
 
 
+def test_a_change_that_the_machine_kept_away_is_no_readiness(node):
+    """No file is to blame, so no policy's entry could say why the newest is not active."""
+    digest = node.agent_writes(1)
+    node.engine_says(node.result(digest), problem="the kernel refuses:\nout of memory")
+
+    (condition,) = node.status()["conditions"]
+
+    assert ("False", "NotActivated") == (condition["status"], condition["reason"])
+    assert condition["message"].endswith("tried again: the kernel refuses: out of memory")
+
+
 @pytest.mark.parametrize(
     "spoil",
     [

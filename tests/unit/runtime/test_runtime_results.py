@@ -57,6 +57,7 @@ def served(clock):
     counts = SimpleNamespace(enforced_without=lambda _: {})
     enforcement = SimpleNamespace(
         now=SimpleNamespace(facts=(), refused=(), texts=None),
+        problem="",
         sources=SimpleNamespace(audit=False),
         sessions=SimpleNamespace(counts=lambda: counts),
     )
@@ -101,6 +102,16 @@ def test_denials_that_are_known_wait_for_the_next_writing(served, clock):
     file.look()
 
     assert 2 == len(file.texts)
+
+
+def test_why_a_change_failed_is_written(served):
+    """Where no file is to blame, no file's entry can say it."""
+    file, _, enforcement = served
+    enforcement.problem = "out of memory"
+
+    file.write()
+
+    assert ["", "out of memory"] == [each["problem"] for each in file.texts]
 
 
 def test_what_is_active_is_written_at_once(served):
