@@ -13,7 +13,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["boot", "process_id", "program_id", "ticks_of"]
+__all__ = ["boot", "boot_id", "process_id", "program_id", "ticks_of"]
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _NO_BOOT: Final = "00000000"
@@ -21,12 +21,18 @@ _TICKS_PER_SECOND: Final = os.sysconf("SC_CLK_TCK")
 
 
 @functools.cache
+def boot_id() -> str:
+    """Return the kernel's name for this boot, the same in every container; empty where it is not told."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+@functools.cache
 def boot() -> str:
     """Return the digits that stand for this boot; zeros where the kernel does not tell them."""
-    try:
-        return _BOOT_ID.read_text(encoding="ascii")[:8]
-    except OSError:
-        return _NO_BOOT
+    return boot_id()[:8] or _NO_BOOT
 
 
 def ticks_of(start_ns: int) -> int:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.identity.naming import boot_id
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -83,7 +85,8 @@ def read_results(path: Path) -> Results | None:
     """
     Return what *path* says; None if there is nothing, or nothing that makes sense.
 
-    Only root may have written it: the agent tells others what is enforced here.
+    Only root may have written it: the agent tells others what is enforced here. It must be of this boot: after a
+    crash of the machine the file is still there, and nothing that it says is active.
     """
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
@@ -92,9 +95,18 @@ def read_results(path: Path) -> Results | None:
             is_trusted = found.st_uid in {0, os.geteuid()} and not found.st_mode & 0o022
             if not stat.S_ISREG(found.st_mode) or not is_trusted or found.st_size > _MAX:
                 return None
-            return _results(json.loads(file.read(_MAX)))
+            document = json.loads(file.read(_MAX))
+        if not _is_of_this_boot(document):
+            return None
+        return _results(document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # towards unknown: what is reported then says so
+
+
+def _is_of_this_boot(document: ResultsDocument) -> bool:
+    # Towards unknown: a document that does not say it, as of an engine before this was written, may be of any boot.
+    here = boot_id()
+    return bool(here) and document.get("boot") == here
 
 
 def _results(document: ResultsDocument) -> Results:

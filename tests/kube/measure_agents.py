@@ -33,6 +33,7 @@ from kube_load import pod, policy
 from kube_relay import Relay
 from kube_server import Cluster, define, running
 
+from enforcer.identity.naming import boot_id
 from enforcer.kube.access import Access
 from enforcer.kube.client import Client
 from enforcer.kube.errors import KubeError
@@ -78,7 +79,13 @@ class Node:
             {**rest, "file": str(self.folder / "policies" / name), "digest": digest}
             for name, (_, digest) in self._digests.items()
         ]
-        head = {"version": 1, "enforcer": "1.0", "kernel": "6.12.1", "time": time.time() + 600}
+        head = {
+            "version": 1,
+            "enforcer": "1.0",
+            "kernel": "6.12.1",
+            "boot": boot_id(),
+            "time": time.time() + 600,
+        }
         document = {**head, "generation": 1, "mode": "enforce", "lost": 0, "policies": told}
         (self.folder / "results.new").write_text(json.dumps(document))
         (self.folder / "results.new").replace(self.folder / "results.json")

@@ -14,6 +14,7 @@ import pytest
 from kube_server import ROOT
 from patience import wait_until
 
+from enforcer.identity.naming import boot_id
 from enforcer.policy.language.kube import FOREIGN_KINDS
 from enforcer.policy.store import load_text
 
@@ -154,6 +155,7 @@ def test_it_reports_what_the_server_takes(filled, tmp_path):
                     "version": 1,
                     "enforcer": "1.0",
                     "kernel": "6.12.1",
+                    "boot": boot_id(),
                     "time": time.time(),
                     "generation": 3,
                     "mode": "enforce",
@@ -214,6 +216,7 @@ def test_it_writes_events_on_pods_and_policies(filled, tmp_path):
             "version": 1,
             "enforcer": "1.0",
             "kernel": "6.12.1",
+            "boot": boot_id(),
             "time": now,
             "generation": 3,
             "mode": "enforce",

@@ -9,6 +9,7 @@ import time
 import pytest
 from test_kube_agent_at_server import following, policy, result, until
 
+from enforcer.identity.naming import boot_id
 from enforcer.kube.rollout import MODE, NODES, SHARE
 
 AGENT = "enforcer-agent"
@@ -36,7 +37,7 @@ def engine(folder, **parts):
     mode = json.loads(path.read_bytes())["spec"].get("mode")
     state = "audit" if mode == "audit" else "active"
     head = {"version": 1, "enforcer": "1.0", "kernel": "6.12.1", "time": time.time()}
-    rest = {"generation": 3, "mode": "enforce", "lost": 0}
+    rest = {"boot": boot_id(), "generation": 3, "mode": "enforce", "lost": 0}
     document = {**head, **rest, "policies": [result(path, state=state, **parts)]}
     new = folder / "results.new"
     new.write_text(json.dumps(document))

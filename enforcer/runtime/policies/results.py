@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 import attrs
 
 from enforcer import __version__
+from enforcer.identity.naming import boot_id
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.text.digest import digest_of
 from enforcer.runtime.control.first_denials import MAX_DENIALS, FirstDenial, FirstDenials
@@ -62,6 +63,10 @@ class ResultsDocument(TypedDict):
     version: Annotated[int, "1."]
     enforcer: Annotated[str, "Version of enforcer."]
     kernel: Annotated[str, "Release of the kernel."]
+    boot: Annotated[
+        str,
+        "The kernel's id of the boot in which it was written; empty if it is not told. In another, nothing of it holds.",
+    ]
     time: Annotated[float, "When it was written, seconds since 1970; each quarter of a minute."]
     generation: Annotated[int, "Of the active policy image."]
     mode: Annotated[
@@ -121,6 +126,7 @@ class ResultsFile:
             "version": 1,
             "enforcer": __version__,
             "kernel": platform.release(),
+            "boot": boot_id(),
             "time": round(time.time(), 1),
             "generation": health["generation"],
             "mode": "audit" if enforcement.sources.audit else "enforce",

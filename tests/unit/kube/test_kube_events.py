@@ -7,6 +7,7 @@ import re
 import attrs
 import pytest
 
+from enforcer.identity.naming import boot_id
 from enforcer.kube.denial_events import DenialEvents
 from enforcer.kube.engine_results import Denial, Results, read_results
 from enforcer.kube.errors import AnswerError, UnreachableError
@@ -357,7 +358,7 @@ def test_denials_in_the_file_of_the_engine(with_denials, tmp_path):
     """An engine of another version says nothing of them."""
     names = ("policy", "rule", "action", "operation", "podUid", "podName", "podNamespace")
     entry = dict.fromkeys(names, "x") | {"first": 1.5, "last": 2, "count": 3}
-    document = dict.fromkeys(("enforcer", "kernel", "mode"), "x")
+    document = dict.fromkeys(("enforcer", "kernel", "mode"), "x") | {"boot": boot_id()}
     document |= dict.fromkeys(("version", "time", "generation", "lost"), 1) | {"policies": []}
     if with_denials:
         document["firstDenials"] = [entry]

@@ -10,6 +10,7 @@ import attrs
 import pytest
 from kube_fakes import NODES, POLICIES, SPEC, FakeServer, until
 
+from enforcer.identity.naming import boot_id
 from enforcer.kube.engine_results import FileResult, Results, read_results
 from enforcer.kube.field_path import field_at
 from enforcer.kube.node_object import NodeObject
@@ -54,6 +55,7 @@ class Node:
             "version": 1,
             "enforcer": "1.2.3",
             "kernel": "6.12.1",
+            "boot": boot_id(),
             "time": self.now,
             "generation": 7,
             "mode": "enforce",
@@ -214,6 +216,25 @@ def test_a_change_that_the_machine_kept_away_is_no_readiness(node):
 
     assert ("False", "NotActivated") == (condition["status"], condition["reason"])
     assert condition["message"].endswith("tried again: the kernel refuses: out of memory")
+
+
+@pytest.mark.parametrize("boot", ["0b4ee0b8-5bbb-4c0c-a5b7-d7b1fbd5a0f3", "", None])
+def test_what_was_said_in_another_boot_is_nothing(node, boot):
+    """A machine that crashed has the file still, and nothing is active; so has one that does not say when it was."""
+    digest = node.agent_writes(1)
+    node.engine_says(node.result(digest), boot=boot)
+
+    found = node.status()
+
+    assert read_results(node.results) is None
+    assert ([], "NoEngine") == (found["policies"], found["conditions"][0]["reason"])
+
+
+def test_an_agent_that_does_not_know_the_boot_believes_nothing(node, monkeypatch):
+    """Where the kernel tells neither of them, they are not of one boot for that."""
+    node.engine_says(node.result(node.agent_writes(1)), boot="")
+    monkeypatch.setattr("enforcer.kube.engine_results.boot_id", lambda: "")
+    assert read_results(node.results) is None
 
 
 @pytest.mark.parametrize(

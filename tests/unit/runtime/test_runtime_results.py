@@ -2,6 +2,7 @@
 """The file of results: when it is written, and what stands there of denials."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import attrs
@@ -102,6 +103,12 @@ def test_denials_that_are_known_wait_for_the_next_writing(served, clock):
     file.look()
 
     assert 2 == len(file.texts)
+
+
+def test_the_boot_is_written(served):
+    """A reader after a crash must know that nothing of it holds any more."""
+    file, _, _ = served
+    assert Path("/proc/sys/kernel/random/boot_id").read_text().strip() == file.texts[0]["boot"]
 
 
 def test_why_a_change_failed_is_written(served):
