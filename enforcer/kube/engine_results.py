@@ -13,6 +13,7 @@ import attrs
 from enforcer.identity.naming import boot_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from enforcer.runtime.control.first_denials import FirstDenial
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Denial", "FileResult", "Results", "read_results"]
 
-_MAX: Final = 32 << 20
+_MAX: Final = 16 << 20
+"""Bytes. An engine writes some 10 MiB at most, and the agent has 256 MiB to read them with."""
+
 _STATES: Final = frozenset({"active", "audit", "degraded", "older", "refused"})
 
 
@@ -68,6 +71,7 @@ class Results:
         files: by the names of the files with their folders.
         denials: the first ones of policies in pods.
         problem: why what the files say now is not active, where none of them is to blame.
+        omitted: files that are refused, besides those in *files*.
     """
 
     version: str
@@ -79,28 +83,40 @@ class Results:
     files: dict[str, FileResult]
     denials: tuple[Denial, ...] = ()
     problem: str = ""
+    omitted: int = 0
 
 
-def read_results(path: Path) -> Results | None:
+def read_results(path: Path, tell: Callable[[str], None] = lambda _: None) -> Results | None:
     """
-    Return what *path* says; None if there is nothing, or nothing that makes sense.
+    Return what *path* says; None if there is nothing, or nothing that makes sense, of which *tell* gets why.
 
     Only root may have written it: the agent tells others what is enforced here. It must be of this boot: after a
     crash of the machine the file is still there, and nothing that it says is active.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
-        with os.fdopen(fd, "rb") as file:
-            found = os.fstat(fd)
-            is_trusted = found.st_uid in {0, os.geteuid()} and not found.st_mode & 0o022
-            if not stat.S_ISREG(found.st_mode) or not is_trusted or found.st_size > _MAX:
-                return None
-            document = json.loads(file.read(_MAX))
-        if not _is_of_this_boot(document):
-            return None
-        return _results(document)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # towards unknown: what is reported then says so
+        document = _read(path)
+        return _results(document) if _is_of_this_boot(document) else None
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        tell(error.strerror or str(error))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        tell(f"it makes no sense: {error!r}")
+    return None  # towards unknown: what is reported then says so
+
+
+def _read(path: Path) -> ResultsDocument:
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+    with os.fdopen(fd, "rb") as file:
+        found = os.fstat(fd)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError("it is no file")
+        if found.st_uid not in {0, os.geteuid()} or found.st_mode & 0o022:
+            raise OSError("others than root may have written it")
+        if found.st_size > _MAX:
+            raise OSError(f"it has more than {_MAX:,} bytes")
+        document: ResultsDocument = json.loads(file.read(_MAX))
+    return document
 
 
 def _is_of_this_boot(document: ResultsDocument) -> bool:
@@ -122,6 +138,7 @@ def _results(document: ResultsDocument) -> Results:
         # An engine of another version may not say it.
         denials=tuple(map(_denial, document.get("firstDenials", ()))),
         problem=_text(document.get("problem", "")),
+        omitted=int(document.get("omitted", 0)),
     )
 
 

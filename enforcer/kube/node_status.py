@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections import Counter
@@ -27,7 +28,14 @@ __all__ = ["NodeStatus", "facts_of"]
 _OLD: Final = 60.0  # seconds; the engine writes four times as often
 _MAX_POLICIES: Final = 5000
 _MAX_MESSAGES: Final = 100
-"""Policies whose errors are told: an object of the API server has some 1.5 MiB at most."""
+"""Policies whose errors are told."""
+
+_MAX_BYTES: Final = 768 << 10
+_MAX_TOLD_BYTES: Final = 256 << 10
+"""
+Bytes of JSON of all policies, and of what is told of errors besides: an object of the API server has some 1.5 MiB at
+most, and one that is larger would be no report of anybody's policy.
+"""
 
 _GUESS: Final = "the labels of the node are not known: the policy stays as it was here, and only records if it is new"
 
@@ -69,12 +77,17 @@ class _Report:
 
 
 def _fair(
-    reports: Iterable[_Report], most: int, is_last: Callable[[_Report], bool] = lambda _: False
+    reports: Iterable[_Report],
+    most: int,
+    room: int,
+    size: Callable[[_Report], int],
+    is_last: Callable[[_Report], bool] = lambda _: False,
 ) -> list[_Report]:
     """
     Return *most* of *reports*, in their order: those that are *last* only then, and of each namespace as many.
 
-    So whoever makes thousands of policies that are refused takes room from nobody else's.
+    So whoever makes thousands of policies that are refused takes room from nobody else's. All together have no more
+    than *room*, by what *size* says of each.
     """
     numbers: Counter[tuple[bool, str]] = Counter()
     ranks: list[tuple[bool, int, int, _Report]] = []
@@ -82,7 +95,12 @@ def _fair(
         kind = is_last(each), each.item.namespace
         ranks.append((kind[0], numbers[kind], place, each))
         numbers[kind] += 1
-    kept = sorted(ranks)[:most]
+    kept = []
+    for rank in sorted(ranks)[:most]:
+        room -= size(rank[-1])
+        if room < 0:
+            break
+        kept.append(rank)
     return [each for *_, each in sorted(kept, key=lambda rank: rank[2])]
 
 
@@ -101,7 +119,10 @@ class NodeStatus:
     _ready: tuple[str, str] = attrs.field(default=("", ""), init=False)
 
     def make(
-        self, results: Results | None, objects: Iterable[tuple[str, PolicyObject]]
+        self,
+        results: Results | None,
+        objects: Iterable[tuple[str, PolicyObject]],
+        problem: str = "",
     ) -> dict[str, Any]:
         """
         Return the status, without the time at which it is sent.
@@ -109,14 +130,28 @@ class NodeStatus:
         Args:
             results: what the engine said last; None: nothing.
             objects: of each file of a policy, its name and its object.
+            problem: why what the engine said cannot be read, if it said something.
         """
         status: dict[str, Any] = {"policies": [], "conditions": []}
         omitted = 0
         if results is not None:
             reports = self._reports(results, objects)
-            kept = _fair(reports, _MAX_POLICIES, lambda each: each.state == "refused")
-            told = set(_fair((each for each in kept if each.has_message), _MAX_MESSAGES))
-            omitted = len(reports) - len(kept)
+            kept = _fair(
+                reports,
+                _MAX_POLICIES,
+                _MAX_BYTES,
+                lambda each: _size(each.entry(is_told=False)),
+                lambda each: each.state == "refused",
+            )
+            told = set(
+                _fair(
+                    (each for each in kept if each.has_message),
+                    _MAX_MESSAGES,
+                    _MAX_TOLD_BYTES,
+                    lambda each: _size(each.entry(is_told=True)),
+                )
+            )
+            omitted = len(reports) - len(kept) + results.omitted
             status |= {
                 "version": results.version,
                 "kernel": results.kernel,
@@ -125,7 +160,8 @@ class NodeStatus:
                 "lost": results.lost,
                 "policies": [each.entry(is_told=each in told) for each in kept],
             }
-        status["conditions"] = [self._condition(results, status["policies"], omitted)]
+        said = self._said(results, status["policies"], problem)
+        status["conditions"] = [self._condition(*said, omitted)]
         return status
 
     def _reports(
@@ -140,11 +176,18 @@ class NodeStatus:
             found.setdefault(item.label, _Report(item, self.folder / name, result))
         return list(found.values())
 
-    def _condition(
-        self, results: Results | None, policies: list[dict[str, Any]], omitted: int
-    ) -> dict[str, Any]:
+    def _said(
+        self, results: Results | None, policies: list[dict[str, Any]], problem: str
+    ) -> tuple[str, str, str]:
+        """Return status, reason and message of the condition."""
         wrong = sum(each["state"] in {"older", "refused"} for each in policies)
-        if results is None:
+        if results is None and problem:
+            said = (
+                "Unknown",
+                "Unreadable",
+                f"what the engine says cannot be read: {printable(problem)}",
+            )
+        elif results is None:
             said = (
                 "False",
                 "NoEngine",
@@ -167,7 +210,9 @@ class NodeStatus:
         else:
             # No text is empty: Kubernetes 1.20 makes null of one where another was, and refuses the whole.
             said = ("True", "Active", "policies are active as they are written")
-        state, reason, message = said
+        return said
+
+    def _condition(self, state: str, reason: str, message: str, omitted: int) -> dict[str, Any]:
         if omitted:
             message += f"; the report has no room for {omitted} others"
         if self._ready[0] != state:
@@ -179,6 +224,11 @@ class NodeStatus:
             "message": message,
             "lastTransitionTime": self._ready[1],
         }
+
+
+def _size(entry: dict[str, Any]) -> int:
+    """Return how many bytes *entry* has as it is sent, which is never less than a server keeps."""
+    return len(json.dumps(entry)) + 2
 
 
 def _of_version(version: Version) -> dict[str, Any]:

@@ -116,9 +116,10 @@ class Reporter:
         now = time.monotonic()
         if now < self._not_before:
             return
-        results = read_results(self.results)
+        problems: list[str] = []
+        results = read_results(self.results, problems.append)
         self.heard(results)
-        status = self.status.make(results, self.states.all())
+        status = self.status.make(results, self.states.all(), *problems)
         if not self._is_due(status, now):
             return
         try:

@@ -326,4 +326,4 @@ def in_virtual_time(clock: Clock) -> None:
     """Let the agent's modules take *clock* for the time, and a node for the file of its engine."""
     for module in (reporter, aggregator):
         module.time = types.SimpleNamespace(monotonic=lambda: clock.now)
-    reporter.read_results = lambda node: node.results()
+    reporter.read_results = lambda node, _: node.results()

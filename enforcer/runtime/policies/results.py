@@ -8,6 +8,7 @@ all policies, and counts; of records only in which pod which policy refused some
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import time
@@ -20,6 +21,7 @@ from enforcer.identity.naming import boot_id
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.text.digest import digest_of
 from enforcer.runtime.control.first_denials import MAX_DENIALS, FirstDenial, FirstDenials
+from enforcer.runtime.policies.shares import fitting, sharer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +39,13 @@ __all__ = ["PolicyResult", "ResultsDocument", "ResultsFile"]
 _LOOK: Final = 1.0  # seconds between two looks whether something else is active
 _NEWS: Final = 5.0  # seconds between two writings for denials alone
 _MAX_MESSAGE: Final = 4096
+_MAX_MESSAGES: Final = 4 << 20
+"""
+Bytes of all messages. With what else there is, the file stays below the 16 MiB that an agent reads: whoever makes
+thousands of policies that are wrong must not keep it from being read at all.
+"""
+_MAX_REFUSED: Final = 5000  # files of which nothing is active; a node reports as many policies
+_NO_ROOM: Final = "too much is wrong to say it all here: enforcer status says why"
 
 
 class PolicyResult(TypedDict):
@@ -77,7 +86,11 @@ class ResultsDocument(TypedDict):
         str,
         "Why what the files say now is not active, where none of them is to blame: it is tried again. Else empty.",
     ]
-    policies: Annotated[list[PolicyResult], "What became of each policy."]
+    policies: Annotated[
+        list[PolicyResult],
+        f"What became of each policy; of at most {_MAX_REFUSED} files of which nothing is active.",
+    ]
+    omitted: Annotated[int, "How many more files there are of which nothing is active."]
     firstDenials: Annotated[
         list[FirstDenial], f"Of each policy and pod the first denial, {MAX_DENIALS} at most."
     ]
@@ -109,7 +122,7 @@ class ResultsFile:
         def text() -> bytes:
             self._told, self._written = enforcement.now, time.monotonic()
             self.denials.has_news = False
-            return json.dumps(self._document(enforcement, health()), indent=1).encode() + b"\n"
+            return _printed(self._document(enforcement, health()))
 
         def look() -> None:
             is_due = self.denials.has_news and time.monotonic() >= self._written + _NEWS
@@ -122,6 +135,7 @@ class ResultsFile:
 
     def _document(self, enforcement: Enforcement, health: Health) -> ResultsDocument:
         records = health["records"]
+        policies, omitted = _bounded(list(self._policies(enforcement)))
         return {
             "version": 1,
             "enforcer": __version__,
@@ -132,7 +146,8 @@ class ResultsFile:
             "mode": "audit" if enforcement.sources.audit else "enforce",
             "lost": records["lostDecisions"] + records["lostActivity"] + records["malformed"],
             "problem": enforcement.problem[:_MAX_MESSAGE],
-            "policies": list(self._policies(enforcement)),
+            "policies": policies,
+            "omitted": omitted,
             "firstDenials": self.denials.all(),
         }
 
@@ -158,6 +173,26 @@ class ResultsFile:
             texts = now.texts.unpack() if now.texts is not None else {}
             self._digests = {path: digest_of(text) for path, text in texts.items()}
         return self._digests
+
+
+def _printed(found: object) -> bytes:
+    """Write JSON as it is read best, and short; of what is no UTF-8, a reader gets what Python has for it."""
+    text = json.dumps(found, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace") + b"\n"
+
+
+def _bounded(results: list[PolicyResult]) -> tuple[list[PolicyResult], int]:
+    """Return of *results* what has room, each namespace having the same share, and how many are left out."""
+    active = [each for each in results if each["name"] is not None]
+    refused = [each for each in results if each["name"] is None]
+    fits = fitting([(sharer(each["file"]), 1) for each in refused], _MAX_REFUSED)
+    kept = [*active, *itertools.compress(refused, fits)]
+    told = [each for each in kept if each["message"]]
+    sizes = [(sharer(each["file"]), len(_printed(each["message"]))) for each in told]
+    for each, has_room in zip(told, fitting(sizes, _MAX_MESSAGES), strict=True):
+        if not has_room:
+            each["message"] = _NO_ROOM
+    return kept, len(results) - len(kept)
 
 
 def _result(

@@ -2,6 +2,7 @@
 """What a node reports: what the engine says of the text that the agent wrote, and nothing that nobody knows."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
@@ -552,3 +553,51 @@ def test_what_has_room_is_reported_in_its_order(tmp_path, monkeypatch):
 
     assert ["b/p0", "a/p1", "b/p2", "a/p3"] == [each["name"] for each in status["policies"]]
     assert "room" not in status["conditions"][0]["message"]
+
+
+def test_a_report_is_smaller_than_what_a_server_takes(tmp_path):
+    """However long names and errors of one namespace are; and those of another stay in it."""
+    emoji = "\N{GRINNING FACE}"
+    files, objects = {}, []
+    for namespace, length, n_policies in (("a" * 63, 253, 4900), ("shop", 8, 50)):
+        for number in range(n_policies):
+            name = f"{namespace}.{number}.yaml"
+            long = f"{number}".rjust(length, "p")
+            objects.append((name, PolicyObject(namespace, long, "enforcerpolicy")))
+            message = f"{tmp_path / name}:1:1: {emoji * 4000}"
+            files[str(tmp_path / name)] = FileResult("refused", "Refused", message, None, 0)
+    results = Results("1", "6", 0.0, 1, "enforce", 0, files, omitted=7)
+
+    status = NodeStatus(tmp_path, lambda: 0.0).make(results, objects)
+
+    assert len(json.dumps(status)) < 3 << 19  # 1.5 MiB
+    shop = [each for each in status["policies"] if each["name"].startswith("shop/")]
+    assert (50, True) == (len(shop), any("message" in each for each in shop))
+    omitted = 4950 - len(status["policies"]) + 7
+    assert status["conditions"][0]["message"].endswith(
+        f"no room for {omitted:,} others".replace(",", "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda path: path.write_text("{"), "it makes no sense"),
+        (lambda path: path.chmod(0o666), "others than root may have written it"),
+        (lambda path: os.truncate(path, (16 << 20) + 1), "more than 16,777,216 bytes"),
+        (lambda path: (path.unlink(), os.mkfifo(path)), "it is no file"),
+    ],
+)
+def test_what_cannot_be_read_is_not_what_is_not_there(node, reporter, monkeypatch, spoil, why):
+    """An engine runs, and nobody must look for one."""
+    made, _ = reporter
+    node.engine_says(node.result(node.agent_writes(1)))
+    spoil(node.results)
+    sent = []
+    monkeypatch.setattr(Reporter, "_send", lambda _, status: sent.append(status))
+
+    made.look()
+
+    (condition,) = sent[0]["conditions"]
+    assert ("Unknown", "Unreadable") == (condition["status"], condition["reason"])
+    assert why in condition["message"]

@@ -16,6 +16,7 @@ from enforcer.identity.resolver import Identity
 from enforcer.identity.workload_files import PodFacts
 from enforcer.runtime.policies import results
 from enforcer.runtime.policies.results import ResultsFile
+from enforcer.runtime.policies.tolerance import RefusedFile
 
 HEALTH = {
     "generation": 1,
@@ -129,3 +130,73 @@ def test_what_is_active_is_written_at_once(served):
     file.look()
 
     assert 2 == len(file.texts)
+
+
+def refused(namespace, numbers, message):
+    return tuple(
+        RefusedFile(f"/p/{namespace}.p{n}.enforcerpolicy.yaml", False, (message,), "0" * 64)
+        for n in numbers
+    )
+
+
+def test_messages_of_one_namespace_take_nobodys_room(served):
+    """Thousands of them, which are as long as can be: the file can still be read, and says why others are refused."""
+    file, _, enforcement = served
+    flood = refused("flood", range(1100), '\N{GRINNING FACE}\x01"' * 4096)
+    shop = refused("shop", range(50), "wrong: " + "\N{GRINNING FACE}" * 4000)
+    enforcement.now.refused = (*flood, *shop)
+
+    text = file.text()
+
+    assert len(text) < 8 << 20
+    found = json.loads(text)
+    jsonschema.validate(found, schema("results", is_strict=True))
+    messages = {each["file"]: each["message"] for each in found["policies"]}
+    assert 1150 == len(messages)
+    assert 50 == sum("wrong: " in messages[each.path] for each in shop)
+    assert "too much is wrong" in messages[flood[-1].path]
+    assert "\N{GRINNING FACE}" in messages[flood[0].path]
+
+
+def test_refused_files_of_one_namespace_take_nobodys_room(served):
+    """Whoever makes more than a report has room for; they are counted."""
+    file, _, enforcement = served
+    enforcement.now.refused = (
+        *refused("flood", range(20_000), "wrong"),
+        *refused("shop", range(50), "wrong"),
+    )
+
+    found = json.loads(file.text())
+
+    files = [each["file"] for each in found["policies"]]
+    assert (5000, 50) == (len(files), sum("/shop." in each for each in files))
+    assert 15_050 == found["omitted"]
+
+
+def test_active_policies_are_never_left_out(served):
+    """Whatever is refused beside them, in the same namespace."""
+    file, _, enforcement = served
+    enforcement.now.refused = refused("flood", range(6000), "x" * 4096)
+    facts = SimpleNamespace(
+        name="flood/a",
+        file="/p/flood.a.enforcerpolicy.yaml",
+        is_enabled=True,
+        mode="enforce",
+        degraded=(),
+        permitting=False,
+    )
+    enforcement.now.facts = (facts,)
+
+    first, *_ = json.loads(file.text())["policies"]
+
+    assert ("flood/a", "active", "") == (first["name"], first["state"], first["message"])
+
+
+def test_a_name_that_is_no_text_is_written_as_it_was(served):
+    """Root may have such a file; nothing else is kept from being told by it."""
+    file, _, enforcement = served
+    enforcement.now.refused = (RefusedFile("/p/\udcff.yaml", False, ("/p/\udcff.yaml: wrong",)),)
+
+    (found,) = json.loads(file.text().decode())["policies"]
+
+    assert "/p/\udcff.yaml" == found["file"]
