@@ -9,6 +9,7 @@ single pattern that grows too large is refused.
 from __future__ import annotations
 
 import functools
+import itertools
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -31,6 +32,7 @@ _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
 _DEAD: Final = 0
 _NO_CLASS: Final = -1
+_MOST: Final = _abi.ENF_MAX_DFAS
 MAYBE: Final = _abi.ENF_ATOM_MAYBE
 FOLDED_AT: Final = _abi.ENF_DFA_FOLDED_AT
 """Where an automaton has the bits of dimensions whose letters it takes as small ones."""
@@ -49,7 +51,9 @@ def compile_globs(
     kept: KeptAutomata | None = None,
 ) -> list[Dfa]:
     """
-    Compile *patterns* into as few automata as their growth allows.
+    Compile *patterns* into as few automata as their growth allows, and no more than one more than there may be.
+
+    So what is refused for their number costs as much time as that many, and not as what was asked for.
 
     Args:
         patterns: what each yields.
@@ -61,16 +65,13 @@ def compile_globs(
         LimitError: a pattern needs too many states, or all of them too many automata.
     """
     store = kept if kept is not None else KeptAutomata()
-    return [
-        dfa
-        for group in _groups(patterns)
-        for dfa in store.of(
-            group,
-            patterns,
-            functools.partial(_compile_group, group, spans=spans, is_cut=is_cut),
-            is_cut=is_cut,
-        )
-    ]
+    made: list[Dfa] = []
+    for group in _groups(patterns):
+        make = functools.partial(_some_of_group, group, spans=spans, is_cut=is_cut)
+        made += store.of(group, patterns, make, is_cut=is_cut)
+        if len(made) > _MOST:
+            break
+    return made
 
 
 def _groups(patterns: Mapping[Glob, Entries]) -> Iterator[list[Glob]]:
@@ -114,31 +115,40 @@ def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:
         yield group
 
 
-def _compile_group(
+def _some_of_group(
     group: list[Glob],
     patterns: Mapping[Glob, Entries],
     *,
     spans: Mapping[Glob, Span | None],
     is_cut: bool,
 ) -> list[Dfa]:
+    found = _compile_group(group, patterns, spans=spans, is_cut=is_cut)
+    return list(itertools.islice(found, _MOST + 1))
+
+
+def _compile_group(
+    group: list[Glob],
+    patterns: Mapping[Glob, Entries],
+    *,
+    spans: Mapping[Glob, Span | None],
+    is_cut: bool,
+) -> Iterator[Dfa]:
     total = sum(nfa.weight(pattern.tokens) for pattern in group)
     bound = MAX_STATES if len(group) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
     try:
-        return [_determinise(group, patterns, bound, is_cut=is_cut)]
+        yield _determinise(group, patterns, bound, is_cut=is_cut)
     except _TooLargeError:
-        if len(group) > 1:
-            half = len(group) // 2
-            halves = (group[:half], group[half:])
-            return [
-                dfa
-                for part in halves
-                for dfa in _compile_group(part, patterns, spans=spans, is_cut=is_cut)
-            ]
-        raise LimitError(
-            f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "
-            "between literals, or as several rules",
-            spans.get(group[0]),
-        ) from None
+        if len(group) == 1:
+            raise LimitError(
+                f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "
+                "between literals, or as several rules",
+                spans.get(group[0]),
+            ) from None
+    else:
+        return
+    half = len(group) // 2
+    for part in (group[:half], group[half:]):
+        yield from _compile_group(part, patterns, spans=spans, is_cut=is_cut)
 
 
 def _determinise(

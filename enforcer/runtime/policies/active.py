@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.policies.compilation import Prepared
     from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.refused_files import RefusedFile
     from enforcer.runtime.policies.runtime_changes import Overlay
-    from enforcer.runtime.policies.tolerance import RefusedFile
     from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["ActiveSet", "Pending"]

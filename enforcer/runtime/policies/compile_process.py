@@ -31,7 +31,8 @@ from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
 from enforcer.runtime.policies.followed_links import changed, met
-from enforcer.runtime.policies.tolerance import choose, told
+from enforcer.runtime.policies.refused_files import Costly, told
+from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
@@ -47,8 +48,9 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.compilation import Prepared, Sources
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.followed_links import Followed
+    from enforcer.runtime.policies.refused_files import RefusedFile
     from enforcer.runtime.policies.runtime_changes import Overlay
-    from enforcer.runtime.policies.tolerance import Chosen, RefusedFile
+    from enforcer.runtime.policies.tolerance import Chosen
 
 __all__ = [
     "CompiledChange",
@@ -85,7 +87,7 @@ class Order:
         workloads: containers and pods that are known.
         links: those in containers that counted until now.
         texts: what files say that are active, if each has a verdict of its own; else None.
-        refused: those of them that are not active as they stand.
+        refused: those of them that are not active as they stand, of which some need not be tried yet.
         automata: those of the active image.
         is_renewal: nothing but containers has changed, of which no author need be told.
     """
@@ -210,6 +212,7 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
         make=make,
         check=check,
         exceeding=lambda policies: sources.quota.exceeding((*added, *policies)),
+        costly=Costly.of(order.refused),
     )
     return attrs.evolve(chosen, policies=sources.adapt(chosen.policies))
 

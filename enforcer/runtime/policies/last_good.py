@@ -16,7 +16,7 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.policy.store import Trust
-from enforcer.runtime.policies.tolerance import is_at
+from enforcer.runtime.policies.refused_files import is_at
 from enforcer.whole_file import replace, settle
 
 if TYPE_CHECKING:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.active import ActiveSet
     from enforcer.runtime.policies.compact import CompactCopy
     from enforcer.runtime.policies.enforcement import Enforcement
-    from enforcer.runtime.policies.tolerance import RefusedFile
+    from enforcer.runtime.policies.refused_files import RefusedFile
 
 __all__ = ["PolicyResult", "ResultsDocument", "ResultsFile"]
 

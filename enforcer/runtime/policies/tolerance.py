@@ -18,53 +18,24 @@ from enforcer.errors import EnforcerBug, EnforcerError, LimitError, PolicyError,
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
 from enforcer.policy.text.digest import digest_of
+from enforcer.runtime.policies.refused_files import MAX_TOLD, Costly, RefusedFile, is_at, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
-    from enforcer.runtime.control.answers import RefusedFileState
     from enforcer.span import Span
 
-__all__ = ["Chosen", "RefusedFile", "choose", "is_at", "told"]
+__all__ = ["MAX_TOLD", "Chosen", "RefusedFile", "choose", "is_at", "told"]
 
 _T = TypeVar("_T")
 
 _OF_POLICIES: Final = (PolicyError, PolicyErrors, EnforcerBug)
 """What a policy can cause. Anything else is about the machine, and no file is to blame."""
 
-MAX_TOLD: Final = 10
-"""Errors of one file that are told."""
-
 MAX_SEARCHES: Final = 4
 """How often the first file that has no room is looked for; the last time, none behind it is tried."""
-
-
-@attrs.frozen
-class RefusedFile:
-    """
-    A file that is not active as it stands.
-
-    Attributes:
-        path: of the file, or of a directory that cannot be listed.
-        is_kept: whether an earlier version of it is active.
-        errors: what is wrong, each with its place.
-        digest: of what it says, in SHA-256; None: that cannot be read.
-    """
-
-    path: str
-    is_kept: bool
-    errors: tuple[str, ...]
-    digest: str | None = None
-
-    def as_dict(self) -> RefusedFileState:
-        """Describe it in JSON."""
-        return {"file": self.path, "kept": self.is_kept, "errors": list(self.errors[:MAX_TOLD])}
-
-    def covers(self, path: str) -> bool:
-        """Whether *path* is this file, or lies in this directory."""
-        return is_at(path, self.path)
 
 
 @attrs.frozen
@@ -91,7 +62,8 @@ class _Unit:
     A file with the versions of it that may still be active, the newest first.
 
     *found*: what it says, if that can be read; *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
-    else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried.
+    else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried;
+    *again_at*: before that, *found* is not tried again.
     """
 
     path: str
@@ -101,6 +73,7 @@ class _Unit:
     before: tuple[Policy, ...] = ()
     errors: list[EnforcerError] = attrs.field(factory=list)
     policies: tuple[Policy, ...] = ()
+    again_at: float = 0.0
 
     @property
     def is_as_before(self) -> bool:
@@ -119,16 +92,6 @@ class _Unit:
         self.policies = self.before if self.versions else ()
 
 
-def told(refused: Iterable[RefusedFile]) -> Iterator[str]:
-    """Say in sentences what is wrong with each file of *refused*, and what is active instead."""
-    for each in refused:
-        yield from each.errors[:MAX_TOLD]
-        if (more := len(each.errors) - MAX_TOLD) > 0:
-            yield f"{each.path}: {more} more errors are not shown"
-        what = "what it said before stays active" if each.is_kept else "nothing of it is active"
-        yield f"{each.path} is not activated: {what}"
-
-
 def choose(
     found: Sequence[FileText],
     earlier: Mapping[str, bytes],
@@ -137,6 +100,7 @@ def choose(
     make: Callable[[PolicySet], _T],
     check: Callable[[PolicySet], object],
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]] = lambda _: (),
+    costly: Costly | None = None,
 ) -> Chosen[_T]:
     """
     Find the newest version of each file with which all can be active.
@@ -148,11 +112,13 @@ def choose(
         make: compiles policies; what it returns is in the answer.
         check: compiles policies that need not be complete.
         exceeding: says which of these policies have no room beside those in front of them.
+        costly: texts that are known to be refused by themselves.
 
     Raises:
         EnforcerError: *make* fails even without a file.
     """
-    choice = _Choice(_units(found, earlier), taken, make, check, exceeding)
+    costly = costly if costly is not None else Costly()
+    choice = _Choice(_units(found, earlier), taken, make, check, exceeding, costly)
     made = choice.run()
     broken = [
         RefusedFile(
@@ -169,6 +135,7 @@ def choose(
             bool(unit.versions),
             tuple(map(str, unit.errors)),
             digest_of(unit.found) if unit.found is not None else None,
+            unit.again_at,
         )
         for unit in choice.units
         if unit.errors
@@ -201,11 +168,6 @@ def _units(found: Sequence[FileText], earlier: Mapping[str, bytes]) -> list[_Uni
     return [units[path] for path in sorted(units)]
 
 
-def is_at(path: str, place: str) -> bool:
-    """Tell whether *path* is the file *place*, or lies in the folder of this name."""
-    return path == place or path.startswith(f"{place.rstrip('/')}/")
-
-
 @attrs.define(eq=False)
 class _Choice(Generic[_T]):
     """Goes back from version to version until all can be active."""
@@ -215,11 +177,13 @@ class _Choice(Generic[_T]):
     make: Callable[[PolicySet], _T]
     check: Callable[[PolicySet], object]
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]]
+    costly: Costly
     _searches: int = 0
     _is_checked: bool = False
 
     def run(self) -> _T:
         """Compile what can be; each round that does not end it leaves one version less."""
+        self._leave_costly()
         while True:
             if (
                 self._is_read()
@@ -231,6 +195,15 @@ class _Choice(Generic[_T]):
                     return self.make(self.policies())
                 except EnforcerError as error:
                     self._blame(error)
+
+    def _leave_costly(self) -> None:
+        """Let fall back, without a try, what was refused by itself a while ago, and took long for that."""
+        for unit in self.units:
+            if unit.is_as_before or not unit.versions:
+                continue
+            if known := self.costly.find(unit.path, unit.versions[0]):
+                unit.fall_back(map(EnforcerError, known.errors))
+                unit.again_at = known.again_at
 
     def policies(self) -> PolicySet:
         """All that is tried, by path: the order of messages does not depend on what is new."""
@@ -334,10 +307,12 @@ class _Choice(Generic[_T]):
         """Let fall back what cannot be compiled by itself; tell whether any did."""
         failed = False
         for unit in new:
+            began = self.costly.clock()
             try:
                 self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
-                unit.fall_back(_parts(error))
+                unit.again_at, why = self.costly.again_at(began)
+                unit.fall_back((*_parts(error), *([EnforcerError(why)] if why else ())))
                 failed = True
         return failed
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from enforcer.compiler import glob
 from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.compiled import compile_policies
 from enforcer.compiler.dfa import Dfa
@@ -110,3 +111,28 @@ spec:
 
     assert before.image != now.image == compiled("two").image
     assert before.automata == now.automata
+
+
+def test_what_is_too_much_is_not_made(monkeypatch) -> None:
+    """Of globs that multiply each other, one automaton more than there may be shows that they are too many."""
+    made = []
+    determinise = glob._determinise
+
+    def counted(group, *given, **named):
+        made.append(len(group))
+        return determinise(group, *given, **named)
+
+    monkeypatch.setattr(glob, "_determinise", counted)
+    monkeypatch.setattr(glob, "_MOST", 2)
+    words = [
+        f"{number:02}".translate(str.maketrans("0123456789", "abcdefghij")) for number in range(100)
+    ]
+    globs = {
+        Glob((b"/", Wild.RUN, f"{word}x".encode(), Wild.RUN, f"y{word}".encode(), Wild.RUN)): (n,)
+        for n, word in enumerate(words)
+    }
+
+    found = compile_globs(globs, {})
+
+    assert 3 == len(found)
+    assert sum(made[-3:]) < len(globs)  # the others were not tried

@@ -16,6 +16,7 @@ from enforcer.runtime.policies import tolerance
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.refused_files import Costly
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.tolerance import RefusedFile, choose, told
 
@@ -382,3 +383,106 @@ def test_a_long_list_of_errors_is_cut():
     assert tolerance.MAX_TOLD + 2 == len(lines)
     assert "/a: 2 more errors are not shown" == lines[-2]
     assert "/a is not activated: what it said before stays active" == lines[-1]
+
+
+# ---- What takes long to be refused -------------------------------------------------------------
+
+
+@attrs.define
+class _Slow:
+    """Refuses what names ``/slow`` in any set, and takes *seconds* for that by itself."""
+
+    seconds: float = 60.0
+    now: float = 100.0
+    checked: list = attrs.field(factory=list)
+
+    def make(self, policies):
+        if any(self._is_slow(policy) for policy in policies.policies):
+            raise LimitError("too many automata for globs: 65, the limit is 64")
+        return [policy.name for policy in policies.policies]
+
+    def check(self, policies):
+        self.checked += [policy.name for policy in policies.policies]
+        for policy in policies.policies:
+            if self._is_slow(policy):
+                self.now += self.seconds
+                raise LimitError("too many automata for globs: 65, the limit is 64")
+
+    @staticmethod
+    def _is_slow(policy):
+        return any(
+            value.value.startswith(b"/slow")
+            for rule in policy.rules
+            for condition in rule.conditions
+            for value in condition.values
+        )
+
+    def choose(self, now, before=None):
+        found = [FileText(path, content) for path, content in sorted(now.items())]
+        refused, texts = (before.refused, before.texts) if before else ((), {})
+        costly = Costly.of(refused, lambda: self.now)
+        return choose(found, texts, {}, make=self.make, check=self.check, costly=costly)
+
+
+def test_what_took_long_to_be_refused_is_not_tried_at_each_change():
+    """Whoever wrote it must not let everybody wait for that again; what it said before stays active."""
+    slow = _Slow()
+    files = {"/p/a.yaml": _policy("a"), "/p/z.yaml": _policy("z")}
+    first = slow.choose(files)
+    files["/p/z.yaml"] = _policy("z", "/slow")
+    second = slow.choose(files, first)
+    began, slow.checked = slow.now, []
+
+    files["/p/b.yaml"] = _policy("b")
+    third = slow.choose(files, second)
+
+    assert ["a", "b", "z"] == sorted(third.made)
+    assert (began, []) == (slow.now, slow.checked)
+    assert {"/p/z.yaml": True} == _states(third)
+    assert second.refused == third.refused
+    error, why = third.refused[0].errors
+    assert "too many automata" in error
+    assert why.startswith("to find that took 60 s, so the same text is not tried again before ")
+    assert second.refused[0].again_at == third.refused[0].again_at
+
+
+def test_another_text_is_tried_at_once():
+    slow = _Slow()
+    first = slow.choose({"/p/a.yaml": _policy("a", "/slow")})
+
+    second = slow.choose({"/p/a.yaml": _policy("a", "/right")}, first)
+
+    assert (["a"], ()) == (second.made, second.refused)
+
+
+@pytest.mark.parametrize(("seconds", "pause"), [(0.5, 0.0), (10.0, 1000.0), (300.0, 3600.0)])
+def test_the_same_text_is_tried_again_after_a_while(seconds, pause):
+    """It may depend on links and containers besides; what took no time is tried at each change."""
+    slow = _Slow(seconds)
+    files = {"/p/a.yaml": _policy("a", "/slow")}
+    first = slow.choose(files)
+
+    slow.now += pause + 1
+    second = slow.choose(files, first)
+
+    assert ["a", "a"] == slow.checked
+    assert {"/p/a.yaml": False} == _states(second)
+    assert (2 if pause else 1) == len(second.refused[0].errors)
+    slow.choose(files, second)
+    assert (2 if pause else 3) == len(slow.checked)
+
+
+def test_the_next_change_knows_what_took_long(tmp_path, monkeypatch):
+    """What is refused goes from one compile process to the next."""
+    monkeypatch.setattr("enforcer.runtime.policies.refused_files._LONG", 0.0)
+    # It must be known at each place which of the last so many bytes were an "a".
+    (tmp_path / "a.yaml").write_bytes(_policy("a", f'"/**/*a{"?" * 16}b"'))
+    (tmp_path / "b.yaml").write_bytes(_policy("b"))
+    order = Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1)
+
+    first = make(order).now
+    second = make(attrs.evolve(order, texts=first.texts, refused=first.refused)).now
+
+    assert "states" in first.refused[0].errors[0]
+    assert first.refused[0].again_at == second.refused[0].again_at > 0
+    assert ["b"] == [facts.name for facts in second.facts]
