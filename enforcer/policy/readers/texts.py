@@ -29,6 +29,20 @@ _FROM_START = (TextKind.EXACT, TextKind.PREFIX)
 _TO_END = (TextKind.EXACT, TextKind.SUFFIX)
 _SPECIAL = "*?[\\{}"
 _QUOTED = re.compile(r"\\(.)")
+_NAMED: dict[str, dict[str, str]] = {
+    "[:": {
+        "": "the characters themselves, such as [0-9]",
+        "digit": "[0-9]",
+        "lower": "[a-z]",
+        "upper": "[A-Z]",
+        "alpha": "[a-zA-Z]",
+        "alnum": "[a-zA-Z0-9]",
+        "xdigit": "[0-9a-fA-F]",
+    },
+    "[.": {"": "the character itself"},
+    "[=": {"": "the characters themselves"},
+}
+"""How classes of POSIX begin, and what to write instead of each; the empty name: of any other."""
 _ANY_SPECIAL = re.compile(r"[*?\[\\{}]")
 
 
@@ -137,6 +151,7 @@ def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
         at += 1
     first = at
     while text[at : at + 1] != "]" or at == first:
+        _check_named(text, at, span)
         low, at = _member(text, at)
         high = low
         if text[at : at + 1] == "-" and text[at + 1 : at + 2] != "]":
@@ -154,6 +169,21 @@ def _class_end(text: str, start: int, form: TextForm, span: Span) -> int:
             msg = f"{where} has the range {low}-{high} backwards"
             raise PolicyError(msg, span)
     return at
+
+
+def _check_named(text: str, at: int, span: Span) -> None:
+    """Refuse the classes with names of POSIX, which read as plain characters would mean something else."""
+    opens = text[at : at + 2]
+    if opens not in _NAMED:
+        return
+    closes = text.find(opens[1] + "]", at + 2)
+    shown = text[at : closes + 2] if closes > 0 else opens
+    instead = _NAMED[opens].get(text[at + 2 : closes], _NAMED[opens][""])
+    msg = (
+        f"{shorten(shown, 20)} in the glob {shorten(text)!r} is of POSIX: write {instead}, "
+        "and a literal [ as \\["
+    )
+    raise PolicyError(msg, span)
 
 
 def _member(text: str, at: int) -> tuple[str, int]:
