@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
+from enforcer.errors import EnforcerBug
 from enforcer.policy.build import API_VERSIONS, MODES
 from enforcer.policy.language.drift import DRIFT, VOLUMES, VOLUMES_KEY
 from enforcer.policy.language.kube import CLUSTER_POLICY
@@ -89,7 +90,7 @@ def schema() -> Schema:
             "action": _action(),
             "errno": {"anyOf": [{"enum": list(ERRNOS)}, {"type": "integer"}]},
             "signal": _signal(),
-            **{definition_of(f): values(f) for f in _valued()},
+            **_definitions(),
             "message": {"type": "string", "maxLength": MAX_LENGTH},
             **{f"{e.name}Event": _event(e) for e in EVENTS.values() if e.name != "exec"},
             "syscall": _syscall(),
@@ -292,9 +293,23 @@ def _valued() -> list[FieldSpec]:
     return [f for f in fields if f.kind not in {Kind.FLAG, Kind.ARGS, Kind.DRIFT}]
 
 
+def _definitions() -> Schema:
+    out: Schema = {}
+    for field in _valued():
+        name, form = definition_of(field), values(field)
+        if out.setdefault(name, form) != form:
+            msg = f"{name} of the schema stands for two forms, one of them that of {field.name}"
+            raise EnforcerBug(msg)
+    return out
+
+
 def definition_of(field: FieldSpec) -> str:
-    """Fields of one kind share a definition, except for their own names."""
-    return f"{field.name if field.names else field.kind.value}Values"
+    """
+    Fields of one kind share a definition, except for those with their own names.
+
+    A field may be called as a kind is, so the two have different ends.
+    """
+    return f"{field.name}Field" if field.names else f"{field.kind.value}Values"
 
 
 def _field(field: FieldSpec) -> Schema:

@@ -172,6 +172,8 @@ GOOD = [f"{{{e}, match: {{{m}}}, action: kill}}" for e, m, *_ in OBJECTS] + [
     f"{{exec: {{}}, match: {{process: {{{m}}}}}, action: deny}}" for m, *_ in PROCESSES
 ]
 GOOD += [
+    "{process: capability, match: {capability: 21}, action: deny}",
+    "{process: capability, match: {capability: {in: [SYS_ADMIN, 38]}}, action: deny}",
     "{exec: {}, mark: online}",
     "{exec: {}, mark: {name: online, of: container}, onError: mark}",
     "{exec: {}, match: {within: {mark: a, last: 500ms}}, action: deny, rateLimit: 5/s}",
@@ -229,6 +231,29 @@ def test_the_schema_knows_how_large_numbers_are(event, condition, good, bad):
         else:
             with pytest.raises(PolicyErrors):
                 load_text(text, FILE, USERS)
+
+
+@pytest.mark.parametrize(
+    ("match", "good"),
+    [
+        ("process: capability, match: {capability: {in: [SYS_ADMIN]}}", True),
+        ("process: capability, match: {capability: 21}", True),
+        ("process: capability, match: {capability: {any: [SYS_ADMIN]}}", False),
+        ("process: capset, match: {gained: {any: [SYS_ADMIN]}}", True),
+        ("process: capset, match: {gained: {in: [SYS_ADMIN]}}", False),
+        ("process: capset, match: {gained: 21}", False),
+    ],
+)
+def test_a_field_that_is_called_as_a_kind_has_its_own_form(match, good):
+    """``capability`` is a number with names, and no set of capabilities: as the builder has it."""
+    text = f"{HEAD}spec: {{rules: [{{{match}, action: deny}}]}}\n"
+
+    assert good is VALIDATOR.is_valid(documents(text)[0])
+    if good:
+        assert load_text(text, FILE, USERS).policies
+    else:
+        with pytest.raises(PolicyErrors):
+            load_text(text, FILE, USERS)
 
 
 @pytest.mark.parametrize(
