@@ -73,6 +73,8 @@ def _exec(found: Operands) -> Iterator[Access]:
         of_interpreter = attrs.evolve(found, flags=ObjectFlag.INTERPRETER, others=_brought(found))
         yield of_interpreter.access(Op.EXEC, path=last)
         found = of_interpreter
+    # Whatever began with #! has been replaced by its interpreter by then.
+    found = attrs.evolve(found, flags=found.flags & ~ObjectFlag.SCRIPT)
     yield found.access(Op.EXEC_CREDS, path=last)
     plain = attrs.evolve(found, flags=found.flags & ~ObjectFlag.FILECAPS)
     asked = plain.access(Op.EXEC_ARGV, path=last)

@@ -131,6 +131,12 @@ def read_deed(deed: Map, unknown: frozenset[str], context: Context) -> tuple[Acc
         context.add(f"{words} needs {key!r}", deed.span)
     _check_unknown(deed, unknown, may, words, context)
     given = {key: value for key, value in values.items() if value is not None}
+    late = [key for key in ("args", "fileCapabilities") if key in deed.entries.keys() | unknown]
+    if given.get("script") and late and "interpreter" not in deed.entries:
+        context.add(
+            f"a script with {late[0]!r} needs 'interpreter': that is the path by the time {late[0]} are known",
+            deed.span,
+        )
     network = [op for op in ops if op in {*_ADDRESSED, Op.SOCKET}]
     if network:
         _complete_socket(given, network, deed, unknown, context)

@@ -113,7 +113,7 @@ def full_name(event: str, word: str) -> str:
 
 # ---- What rows share ------------------------------------------------------------------------------
 
-_PROGRAM: Final = "path script interpreter fileless memfd offHost drift setuid setgid"
+_PROGRAM: Final = "path interpreter fileless memfd offHost drift setuid setgid"
 _FILE: Final = "path fileless memfd offHost drift directory"
 _LOADED: Final = "path fileless memfd offHost"
 _SOCKET: Final = "family type protocol"
@@ -133,7 +133,7 @@ _STRICT: Final = "file_permission mmap_file/enf_mmap_strict file_mprotect/enf_mp
 _ROWS: Final = (
     # ---- Programs
     Operation(Op.EXEC, "exec", "exec", "execve", "Run a program.",
-              f"{_PROGRAM} fileCapabilities args", _LAUNCH,
+              f"{_PROGRAM} script fileCapabilities args", _LAUNCH,
               hooks="bprm_check_security/enf_exec"),
     Operation(Op.EXEC_CREDS, "exec", "exec", "execve",
               "Run a program, asked when the capabilities that it gets are known.",

@@ -6,6 +6,7 @@ from __future__ import annotations
 import enum
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import attrs
 
@@ -13,6 +14,7 @@ from enforcer.policy.lint.file_systems import folded_by
 from enforcer.policy.lint.followed import link_of_others
 from enforcer.policy.lint.lockout_needs import EnforcerPrograms, own_programs
 from enforcer.policy.model.policy import Policy, Rule
+from enforcer.policy.text.regular_files import open_regular
 from enforcer.span import Span
 
 __all__ = [
@@ -58,6 +60,15 @@ class Issue:
         return f"{self.span}: {self.severity.value}: {self.message}{more}"
 
 
+def _is_script(path: bytes) -> bool:
+    """Tell whether the file at *path* begins with ``#!``; what cannot be read counts as none."""
+    try:
+        with open_regular(Path(os.fsdecode(path))) as file:
+            return file.read(2) == b"#!"
+    except OSError:
+        return False
+
+
 @attrs.frozen
 class Host:
     """What the checks may ask about this machine."""
@@ -68,6 +79,7 @@ class Host:
     resolve: Callable[[bytes], bytes] = os.path.realpath
     is_file: Callable[[bytes], bool] = os.path.isfile
     link_of_others: Callable[[bytes], bytes | None] = link_of_others
+    is_script: Callable[[bytes], bool] = _is_script
 
 
 Check = Callable[[Policy, Host], Iterator[Issue]]

@@ -39,6 +39,7 @@ _OF_RULES = dict.fromkeys(
     ),
     "is a key of the rule: write it beside match",
 )
+_KNOWN_LAST = ("args", "fileCapabilities")
 _INET = ("address", "port")
 _UNIX = ("path", "abstract")
 _FAMILY_OF = {"path": {1}, "abstract": {1}, "address": WITH_ADDRESS, "port": WITH_ADDRESS}
@@ -162,10 +163,23 @@ def _check_together(match: Match, event: Event, context: Context) -> None:
     _check_families(given, event, context)
     if "args" in given and "fileCapabilities" in facts:
         _clash("args", "fileCapabilities", "they are known at different times", given, context)
+    _check_script(given, facts, context)
     memfd, fileless = facts.get("memfd"), facts.get("fileless")
     if memfd and fileless and fileless.span and memfd.wanted and not fileless.wanted:
         message = "a memfd is always fileless, so the rule would never match: leave one out"
         context.add(message, fileless.span)
+
+
+def _check_script(given: dict[str, Condition], facts: dict[str, Flag], context: Context) -> None:
+    """Refuse scripts together with what is known last: the file is their interpreter by then."""
+    script = facts.get("script")
+    late = next((word for word in _KNOWN_LAST if word in given or word in facts), None)
+    if script and script.wanted and script.span and late:
+        context.add(
+            f"script and {late} cannot hold together: with {late} the rule is asked about the interpreter "
+            "of a script; leave script out, and name the interpreter as path",
+            script.span,
+        )
 
 
 def check_capability(match: Match, event: Event, context: Context) -> None:

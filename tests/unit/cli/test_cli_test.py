@@ -15,7 +15,7 @@ from enforcer.cases.reader import CASE_KEYS, TOP
 from enforcer.cases.schema import schema
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
-from enforcer.policy.language.vocabulary import Op
+from enforcer.policy.language.vocabulary import ObjectFlag, Op
 
 ROOT = Path(__file__).parents[3]
 
@@ -269,7 +269,7 @@ def test_another_verdict_is_told_with_its_place(write, capsys, case, said):
 ONLY_THE_READER = (
     *("must be resolved", "operations that are done together", "'by' needs a verdict"),
     *("'nobodyelse'", "cannot be unknown", "an address needs", "a socket needs"),
-    "is not an address",
+    *("is not an address", "needs 'interpreter'"),
 )
 """What a schema cannot say, or would say at great length."""
 
@@ -279,6 +279,14 @@ ONLY_THE_READER = (
     [
         ("{path: /a, expect: deny}", "6:5: a case needs 'do'"),
         ("{do: file.read, path: /a}", "6:5: a case needs 'expect'"),
+        (
+            "{do: exec, path: /a, script: true, args: [a], expect: deny}",
+            "6:5: a script with 'args' needs 'interpreter'",
+        ),
+        (
+            "{do: exec, path: /a, script: true, unknown: [args], expect: deny}",
+            "6:5: a script with 'args' needs 'interpreter'",
+        ),
         ("{do: file.raed, path: /a, expect: deny}", "did you mean 'file.read'?"),
         ("{do: file.read, expect: deny}", "6:5: file.read needs 'path'"),
         ("{do: file.read, path: a, expect: deny}", "6:27: path must be an absolute path"),
@@ -461,6 +469,19 @@ def test_a_rename_asks_about_both_names():
     assert (old.operands[0], old.ops) == (b"/a", (Op.RENAME, Op.GUARD))
     assert new.operands[0] == b"/b"
     assert new.ops == (Op.RENAME, Op.UNLINK, Op.WRITE, Op.NAME_GUARD)
+
+
+def test_what_is_asked_late_is_no_script():
+    """By then it is the interpreter that the kernel runs."""
+    flags = [
+        [
+            made.flags & ObjectFlag.SCRIPT
+            for made in accesses([Op.EXEC], Operands(path=b"/a", **more))
+        ]
+        for more in ({"interpreter": b"/b"}, {"flags": ObjectFlag.SCRIPT})
+    ]
+
+    assert [[1, 0, 0, 0], [1, 0, 0]] == flags
 
 
 def test_a_bind_to_a_path_makes_a_file():

@@ -20,7 +20,7 @@ FULL = f"""{HEAD.replace("{name: x}", "{name: full, labels: {a: b}, description:
     exec: {{}}
     match:
       path: [/bin/sh, '/usr/**/[a-c]?*', {{}}]
-      script: true
+      interpreter: true
       args: [{{index: 1, equal: -c}}, {{index: any, operator: Prefix, values: [x]}}]
       process: {{binary: {{notIn: [/a, /b]}}, capabilities: {{any: [CAP_BPF]}}}}
       notAncestors: {{cgroup: /system.slice}}

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ HERE = Host(
     exists=lambda path: not path.startswith(ELSEWHERE),
     own=OWN,
     folded_by=lambda path: "vfat" if path.startswith(b"/boot/efi") else None,
+    is_script=lambda path: path.endswith(b".sh"),
 )
 POLICIES = Path(__file__).parents[3] / "policies"
 
@@ -234,6 +236,14 @@ def test_a_default_can_stop_the_machine_too():
         ("{network: connect, match: {port: 80}, action: deny}", "connect-without-send"),
         ("{network: bind, match: {abstract: '@a'}, action: deny}", "printed-abstract-name"),
         ("{exec: {}, match: {path: /memfd:a, memfd: true}, action: deny}", "path-of-fileless"),
+        (
+            "{exec: {}, match: {path: /a.sh, args: [{index: 1, equal: x}]}, action: kill}",
+            "path-of-script",
+        ),
+        (
+            "{exec: {}, match: {path: [/a, /a.sh], fileCapabilities: true}, action: deny}",
+            "path-of-script",
+        ),
         ("{exec: {}, match: {drift: true}, action: deny}", "drift-of-no-overlay"),
         ("{file: read, match: {parent: {drift: true}}, action: log}", "drift-of-no-overlay"),
         ("{exec: {}, match: {path: [/a, /b, /a]}, action: deny}", "repeated-value"),
@@ -301,6 +311,9 @@ def test_remarks(rule, check):
         ["{exec: {}, match: {path: /**, process: {uid: 1000}}, action: deny}"],
         ["{exec: {}, match: {path: /a, setuid: true}, action: deny}"],
         ["{exec: {}, match: {args: [{index: 1, equal: x}]}, action: kill, loader: false}"],
+        ["{exec: {}, match: {path: /a.sh}, action: log}"],
+        ["{exec: {}, match: {path: {notIn: [/a.sh]}, args: [{index: 1, equal: x}]}, action: log}"],
+        ["{exec: {}, match: {path: /a*.sh, args: [{index: 1, equal: x}]}, action: log}"],
         [
             "{file: read, match: {path: /a, process: {binary: /b, trustedCode: true}}, action: allow}"
         ],
@@ -433,6 +446,7 @@ def test_every_check_is_tested():
         "path-below-file",
         "path-of-fileless",
         "path-of-each-process",
+        "path-of-script",
         "point-of-rule",
         "port-that-the-kernel-picks",
         "printed-abstract-name",
@@ -445,6 +459,18 @@ def test_every_check_is_tested():
         "soft-signal",
         "variable-in-path",
     } == set(CHECKS)
+
+
+def test_scripts_are_found_by_how_they_begin(tmp_path):
+    """The file is looked at, and what is no regular file is not waited for."""
+    script, program, pipe = (tmp_path / name for name in ("script", "program", "pipe"))
+    script.write_bytes(b"#!/bin/sh\n")
+    program.write_bytes(b"\x7fELF")
+    os.mkfifo(pipe)
+
+    paths = (script, program, pipe, tmp_path, tmp_path / "none")
+
+    assert [True, *[False] * 4] == [Host().is_script(os.fsencode(path)) for path in paths]
 
 
 def test_the_lifted_example_says_where_it_is_decided():
