@@ -406,6 +406,7 @@ static __always_inline int enf_decide_new_name(const struct path *dir, struct de
 		.mnt = enf_pointer(dir, mnt),
 		.present = ENF_BIT64(ENF_DIM_MODE),
 		.mode = mode & 07777,
+		.flags = op == ENF_OP_MKDIR ? ENF_OF_DIR : 0, /* there is no inode yet */
 		.op = { op },
 		.n_ops = 1,
 	};

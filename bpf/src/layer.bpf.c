@@ -61,6 +61,7 @@ static __always_inline int enf_layer_made(const struct dentry *dentry, __u8 op, 
 		.dentry = (__u64)dentry,
 		.present = ENF_BIT64(ENF_DIM_MODE),
 		.mode = mode & 07777,
+		.flags = op == ENF_OP_MKDIR ? ENF_OF_DIR : 0, /* there is no inode yet */
 		.op = { op, ENF_OP_NAME_GUARD },
 		.n_ops = 1 + (op == ENF_OP_MKNOD),
 		.is_layer = 1,

@@ -90,6 +90,10 @@ def _brought(found: Operands) -> dict[Dim, bytes | int]:
     return {dim: 0 if dim is Dim.DRIFT else value for dim, value in found.others.items()}
 
 
+def _mkdir(found: Operands) -> Iterator[Access]:
+    yield found.access(Op.MKDIR, flags=ObjectFlag.DIR)
+
+
 def _rename(found: Operands) -> Iterator[Access]:
     yield found.access(Op.RENAME, Op.GUARD)
     behind = (Op.UNLINK, Op.WRITE) if found.replaces else (Op.CREATE,)
@@ -126,6 +130,7 @@ _ARGUMENTS: Final = frozenset(range(Dim.ARG_ANY, Dim.FSTYPE))
 _MADE_OF_SEVERAL: Final = {
     Op.EXEC: _exec,
     Op.EXEC_LOADED: _loaded,
+    Op.MKDIR: _mkdir,
     Op.RENAME: _rename,
     Op.LINK: _link,
     Op.MOVE_MOUNT: _move_mount,

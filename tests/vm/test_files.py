@@ -82,6 +82,8 @@ CASES = [
     Case("link_to", "create", _ABSENT),
     Case("symlink", "symlink", _ABSENT),
     Case("mkdir", "mkdir", _ABSENT),
+    Case("mkdir", "mkdir", _ABSENT, extra="directory: true", label="mkdir-directory"),
+    Case("mkdir", "any", _ABSENT, extra="directory: true", label="any-directory"),
     Case("rmdir", "rmdir", _DIRECTORY),
     Case("mkfifo", "mknod", _ABSENT),
     Case("make_device", "mknod", _ABSENT),

@@ -484,6 +484,13 @@ def test_what_is_asked_late_is_no_script():
     assert [[1, 0, 0, 0], [1, 0, 0]] == flags
 
 
+def test_what_is_made_as_a_directory_is_one():
+    """Though it has no inode yet."""
+    (made,) = accesses([Op.MKDIR], Operands(path=b"/a"))
+
+    assert (made.ops, made.flags) == ((Op.MKDIR,), ObjectFlag.DIR)
+
+
 def test_a_bind_to_a_path_makes_a_file():
     """As one access, with the mode of the new file."""
     (made,) = accesses([Op.BIND], Operands(path=b"/a"))
