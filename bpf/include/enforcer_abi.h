@@ -407,7 +407,8 @@ enum enf_end_how {
 	ENF_END_PTRACE = 8, /* by the request: attaching, being traced, or nothing */
 	ENF_END_MOUNT = 9,  /* by the flags of mount(2) */
 	ENF_END_MOVE = 10,  /* of move_mount(2), which does not say */
-	_ENF_END_HOW_MAX = 11,
+	ENF_END_UNLINK = 11, /* unlink, or rmdir by AT_REMOVEDIR in the flags behind the name */
+	_ENF_END_HOW_MAX = 12,
 };
 
 struct enf_sys {

@@ -107,6 +107,8 @@ static __always_inline __u64 enf_attempted(const struct enf_failed *call, __u32 
 		if (!type || type == ENF_S_IFREG || type == ENF_S_IFSOCK)
 			return ENF_BIT(ENF_OP_CREATE);
 		break;
+	case ENF_END_UNLINK:
+		return ENF_BIT(behind & 0x200 /* AT_REMOVEDIR */ ? ENF_OP_RMDIR : ENF_OP_UNLINK);
 	case ENF_END_SIGNAL: /* 0 asks whether there is such a process */
 		return (__u32)enf_arg(call, name) ? ENF_BIT(op) : 0;
 	case ENF_END_PTRACE:

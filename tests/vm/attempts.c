@@ -142,7 +142,7 @@ static long attempt(const char *call, char **a)
 		return fchmod(dir, 0777);
 	}
 	if (!strcmp(call, "openat") || !strcmp(call, "openat2") || !strcmp(call, "mkdirat") ||
-	    !strcmp(call, "renameat")) {
+	    !strcmp(call, "renameat") || !strcmp(call, "unlinkat")) {
 		dir = !strcmp(a[0], "-") ? 4000 : open(a[0], O_PATH | O_DIRECTORY);
 		how.flags = number(a[2]);
 		if (!strcmp(call, "openat"))
@@ -151,6 +151,8 @@ static long attempt(const char *call, char **a)
 			return syscall(SYS_openat2, dir, a[1], &how, sizeof(how));
 		if (!strcmp(call, "mkdirat"))
 			return syscall(SYS_mkdirat, dir, a[1], 0700);
+		if (!strcmp(call, "unlinkat"))
+			return syscall(SYS_unlinkat, dir, a[1], number(a[2]));
 		return syscall(SYS_renameat, dir, a[1], dir, a[2]);
 	}
 	if (!strcmp(call, "mkdir-fault"))

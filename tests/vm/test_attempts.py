@@ -23,7 +23,7 @@ WATCHED, DENIED, ERRORS, PLAIN, AUDITED, JAIL = (
 )
 STRANGER, OTHER = "4711", "4712"
 CREATE, EXCLUSIVE, WRITE, READ_WRITE, TRUNCATE, PLACE = 0o100, 0o200, 1, 2, 0o1000, 0o10000000
-FIFO = 0o010600
+FIFO, REMOVE_DIRECTORY = 0o010600, 0x200
 
 POLICY = f"""\
 apiVersion: enforcer/v1
@@ -166,6 +166,14 @@ CASES = {
     "openat": (errno.EACCES, "secret", "read", "openat", ("openat", "{}", "secret", 0)),
     "openat2": (errno.EACCES, "secret", "write", "openat2", ("openat2", "{}", "secret", WRITE)),
     "mkdirat": (errno.EACCES, "at", "mkdir", "mkdirat", ("mkdirat", "{}/sub", "../at")),
+    "unlinkat": (errno.EACCES, "file", "unlink", "unlinkat", ("unlinkat", "{}", "file", 0)),
+    "unlinkat of a directory": (
+        errno.EACCES,
+        "sub",
+        "rmdir",
+        "unlinkat",
+        ("unlinkat", "{}", "sub", REMOVE_DIRECTORY),
+    ),
     "renameat": (errno.EACCES, "f2", "rename", "renameat", ("renameat", "{}/sub", "file", "../f2")),
     "32-bit open": (errno.EACCES, "secret", "read", "open", ("open32", "{}/secret", 0)),
     "32-bit mkdir": (errno.EACCES, "dir32", "mkdir", "mkdir", ("mkdir32", "{}/dir32")),

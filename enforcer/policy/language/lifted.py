@@ -16,6 +16,7 @@ class LiftSpec:
     A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
 
     *operations* are the words that it means together, parted by spaces. *args* maps an argument index to the object field that the kernel's own copy is matched as.
+    *wider* says what rules that refuse do besides, if that is much: other calls do one of the operations, too.
     When the call fails, *also* are the operations that it may have been besides, *other* is the argument that is a second name, and *how* says which of the operations it was.
     """
 
@@ -25,9 +26,14 @@ class LiftSpec:
     also: str = ""
     other: int | None = None
     how: How = How.PLAIN
+    wider: str = ""
 
 
 _REPLACES = "create write unlink"
+_MADE = (
+    "every way to make a file, also by open, link, rename and bind, since it makes regular files and unix "
+    "sockets, too: write file: mknod for device nodes and FIFOs alone"
+)
 
 LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "execve": LiftSpec("exec", "exec", {0: "path"}),
@@ -39,7 +45,7 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "truncate": LiftSpec("file", "truncate", {0: "path"}),
     "ftruncate": LiftSpec("file", "truncate", {}),
     "unlink": LiftSpec("file", "unlink", {0: "path"}),
-    "unlinkat": LiftSpec("file", "unlink", {1: "path"}),
+    "unlinkat": LiftSpec("file", "unlink rmdir", {1: "path"}, how=How.UNLINK),
     "rename": LiftSpec("file", "rename", {0: "path"}, _REPLACES, other=1, how=How.RENAME),
     "renameat": LiftSpec("file", "rename", {1: "path"}, _REPLACES, other=3, how=How.RENAME),
     "renameat2": LiftSpec("file", "rename", {1: "path"}, _REPLACES, other=3, how=How.RENAME),
@@ -50,8 +56,8 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "mkdir": LiftSpec("file", "mkdir", {0: "path"}),
     "mkdirat": LiftSpec("file", "mkdir", {1: "path"}),
     "rmdir": LiftSpec("file", "rmdir", {0: "path"}),
-    "mknod": LiftSpec("file", "mknod", {0: "path"}, "create", how=How.NODE),
-    "mknodat": LiftSpec("file", "mknod", {1: "path"}, "create", how=How.NODE),
+    "mknod": LiftSpec("file", "mknod create", {0: "path"}, how=How.NODE, wider=_MADE),
+    "mknodat": LiftSpec("file", "mknod create", {1: "path"}, how=How.NODE, wider=_MADE),
     "chmod": LiftSpec("file", "chmod", {0: "path", 1: "mode"}),
     "fchmod": LiftSpec("file", "chmod", {1: "mode"}),
     "fchmodat": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),

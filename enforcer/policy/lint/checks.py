@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from enforcer.policy.kernel_types.operand_path import PointError, local_types
 from enforcer.policy.language.operations import hooks_of
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
-from enforcer.policy.language.vocabulary import Dim, Kind, Op
+from enforcer.policy.language.vocabulary import LIFTED_SYSCALLS, Dim, Kind, Op
 from enforcer.policy.lint.issues import Host, Issue, check, info, warning
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.decided import decided_operations
@@ -48,12 +48,16 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
         if rule.syscall is None or rule.calls:
             continue
         hooks = hooks_of(decided_operations(rule, by_loader=by_loader))
-        word = "exec" if rule.event == "exec" else f"{rule.event} {rule.operations[0].name}"
+        names = ", ".join(operation.name for operation in rule.operations)
+        word = "exec" if rule.event == "exec" else f"{rule.event} {names}"
         yield info(
             rule.span,
             f"syscall {rule.syscall} is decided as {word}, at {', '.join(hooks)}, on the kernel's own "
             "copy of the arguments; other system calls that do the same are covered too",
         )
+        wider = LIFTED_SYSCALLS[rule.syscall].wider
+        if wider and rule.action.verb >= Verb.DENY:
+            yield warning(rule.span, f"rule {rule.name!r} on {rule.syscall} refuses {wider}")
 
 
 _MECHANISMS = {

@@ -76,6 +76,9 @@ def test_what_could_not_be_kept_is_refused(text, sentence):
         ("file: truncate", {"truncate", "ftruncate", "creat", "open", "openat", "openat2"}),
         ("file: link", {"link", "linkat"}),
         ("file: unlink", {"unlink", "unlinkat", "rename", "renameat", "renameat2"}),
+        ("file: rmdir", {"rmdir", "unlinkat"}),
+        ("file: mknod", {"mknod", "mknodat"}),
+        ("syscall: unlinkat", {"rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"}),
         ("exec: {}", {"execve", "execveat"}),
         ("syscall: mkdir", {"mkdir", "mkdirat"}),
         ("mount: unmount", {"umount2"}),
@@ -145,6 +148,8 @@ def test_a_call_that_is_one_operation_says_which():
     """That of the table; the others follow from their arguments."""
     (mkdir, _) = ended_calls(load_rule(rule("file: mkdir")))
     assert (How.PLAIN, Op.MKDIR) == (mkdir.packed >> 12 & 15, mkdir.packed >> 16 & 63)
+    unlinkat = next(c for c in ended_calls(load_rule(rule("file: rmdir"))) if c.name == "unlinkat")
+    assert (How.UNLINK, Op.UNLINK) == (unlinkat.packed >> 12 & 15, unlinkat.packed >> 16 & 63)
     for name, lift in LIFTED_SYSCALLS.items():
         known = EVENTS[lift.event].operations
         ops = {op for word in f"{lift.operations} {lift.also}".split() for op in known[word].ops}

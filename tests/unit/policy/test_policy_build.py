@@ -147,6 +147,21 @@ def test_every_lifted_system_call_can_be_written(name):
         )
 
 
+@pytest.mark.parametrize(
+    ("call", "ops"),
+    [
+        ("unlinkat", {Op.UNLINK, Op.RMDIR}),
+        ("unlink", {Op.UNLINK}),
+        ("mknod", {Op.MKNOD, Op.CREATE}),
+        ("mknodat", {Op.MKNOD, Op.CREATE}),
+    ],
+)
+def test_a_rule_on_a_call_is_about_all_that_the_call_does(call, ops):
+    """A directory is removed by unlinkat, too, and a regular file or a socket made by mknod."""
+    rule = load_rule(f"{{syscall: {call}, action: deny}}")
+    assert ops == {op for operation in rule.operations for op in operation.ops}
+
+
 def test_creat_of_an_existing_file_is_a_write():
     """What creat does to a file that exists must not escape a rule on it."""
     rule = load_rule("{syscall: creat, action: deny}")

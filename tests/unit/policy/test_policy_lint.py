@@ -496,3 +496,21 @@ def test_every_lifted_call_says_where_it_is_decided(name):
     (said,) = [str(issue) for issue in found if "is decided as" in str(issue)]
 
     assert ", at ," not in said
+
+
+@pytest.mark.parametrize("call", ["mknod", "mknodat"])
+def test_a_rule_on_a_call_that_refuses_more_than_it_says_so(call):
+    """With what to write instead."""
+    rule = f"{{syscall: {call}, match: {{args: [{{index: 0, equal: /a}}]}}, action: {{}}}}"
+    rule = rule.replace("index: 0", "index: 1") if call == "mknodat" else rule
+    refusing, logging = (
+        [
+            i.severity
+            for i in _issues(f"  rules:\n  - {rule.replace('{}', verb)}\n")
+            if i.check == "lifted-syscall"
+        ]
+        for verb in ("deny", "log")
+    )
+
+    assert [Severity.INFO, Severity.WARNING] == refusing
+    assert [Severity.INFO] == logging
