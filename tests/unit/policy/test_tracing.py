@@ -1045,3 +1045,25 @@ def test_what_is_not_compared_at_a_point(kind, operator, values, message):
     )
 
     assert any(message in line for line in refused(text)), refused(text)
+
+
+@pytest.mark.parametrize(
+    ("filters", "events"),
+    [
+        ("", ["file mmapExec", "memory mapExec"]),
+        ("{index: 2, operator: Mask, values: [1]}, ", ["file mmapExec", "memory mapExec"]),
+        ("{index: 0, operator: Prefix, values: [/tmp/]}, ", ["file mmapExec"]),
+        ("{index: 0, operator: FileType, values: [dir]}, ", ["file mmapExec"]),
+    ],
+)
+def test_an_executable_mapping_may_have_no_file(filters, events):
+    """A selector that compares no file also means memory that has none."""
+    text = hook(
+        f"{{matchArgs: [{filters}{{index: 1, operator: Mask, values: [4]}}], "
+        "matchActions: [{action: Sigkill}]}",
+        call="security_mmap_file",
+        args="[{index: 0, type: file}, {index: 1, type: uint32}, {index: 2, type: uint32}]",
+    )
+
+    assert events == [f"{rule.event} {rule.operations[0].name}" for rule in spec(text).rules]
+    assert len(events) == len(rules(text))

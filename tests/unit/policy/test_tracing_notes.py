@@ -134,3 +134,53 @@ def test_an_executable_mapping_is_itself():
         f"{{call: security_mmap_file, {MAPPED}, selectors: [{{matchArgs: ["
         "{index: 1, operator: Mask, values: [4]}, {index: 2, operator: Mask, values: [1]}]}]}"
     )
+
+
+@pytest.mark.parametrize("call", ["security_file_mprotect"])
+def test_mappings_of_files_that_become_executable_are_said_to_be_left_out(call):
+    """To decide them, every executable mapping of a file would have to be refused, too."""
+    (issue,) = said(
+        f"{{call: {call}, args: [{{index: 2, type: uint64}}], selectors: [{{matchArgs: ["
+        "{index: 2, operator: Mask, values: [4]}], matchActions: [{action: Sigkill}]}]}"
+    )
+
+    assert "warning: security_file_mprotect: what was mapped from a file" in issue
+
+
+@pytest.mark.parametrize(
+    ("file", "notes"),
+    [
+        ("", 0),
+        ("{index: 0, operator: Prefix, values: [/tmp/]}, ", 0),
+        ("{index: 0, operator: NotPrefix, values: [/usr/]}, ", 1),
+    ],
+)
+def test_memory_without_a_file_is_said_to_be_left_out(file, notes):
+    """Only where the selector may mean it: a file that it names has one."""
+    issues = said(
+        f"{{call: security_mmap_file, {MAPPED}, selectors: [{{matchArgs: [{file}"
+        "{index: 1, operator: Mask, values: [4]}, {index: 2, operator: Mask, values: [1]}]}]}"
+    )
+
+    assert notes == sum("memory: mapExec does that" in issue for issue in issues)
+
+
+@pytest.mark.parametrize(
+    ("filter_", "kinds"),
+    [
+        ("", "policies of other LSMs and certificates"),
+        ("{index: 1, operator: NotEqual, values: [2]}", "policies of other LSMs and certificates"),
+        ("{index: 1, operator: Equal, values: [2, 6]}", "certificates"),
+        ("{index: 1, operator: Equal, values: [2]}", ""),
+    ],
+)
+def test_what_else_the_kernel_reads_is_said_to_be_left_out(filter_, kinds):
+    """Of selectors that mean it."""
+    issues = said(
+        "{call: security_kernel_read_file, args: [{index: 0, type: file}, {index: 1, type: int}], "
+        f"selectors: [{{matchArgs: [{{index: 0, operator: Prefix, values: [/a]}}, {filter_}]}}]}}"
+    )
+
+    assert [f"and not for {kinds}"] * bool(kinds) == [
+        issue.partition("kexec, ")[2] for issue in issues
+    ]

@@ -49,6 +49,9 @@ class Hook:
         needs: the argument that must be matched, as only some of its values are decided on.
         opened: operations that are decided when the file is opened, and not at the hook itself.
         point: decided there, whatever it means.
+        without_file: by an operation on files, what it means as well where there is no file.
+        undecided: by argument, numbers that are not decided on, and what they are.
+        missed: what it means and is not decided, a clause.
     """
 
     event: str
@@ -62,6 +65,9 @@ class Hook:
     needs: int | None = None
     opened: tuple[str, ...] = ()
     point: Point | None = None
+    without_file: dict[str, Hook] = attrs.field(factory=dict)
+    undecided: dict[int, dict[int, str]] = attrs.field(factory=dict)
+    missed: str = ""
 
 
 def at(point: Point) -> Hook:
@@ -85,10 +91,16 @@ _MAPPED: dict[int, str] = {1: "read", 2: "write", 4: "mmapExec"}
 _OPENED = ("read", "write")
 _SHARING: dict[int, str] = {1: "read write mmapExec", 2: "read mmapExec"}
 _READ_ID: dict[int, str] = {1: "firmware", 2: "module", 3: "kexec", 4: "kexec"}
+_OTHER_IDS = {5: "policies of other LSMs", 6: "certificates"}
 _EXEC = _hook("exec exec", {0: "path"})
 _MAKE_MAP = _hook("kernel bpf", fixed=(_numbers("command", 0),))
 _LOAD_PROGRAM = _hook("kernel bpf", fixed=(_numbers("command", 5),))
 _CAPABLE = _hook("process capability", {2: "capability"}, needs=2)
+_NO_FILE = {"mmapExec": _hook("memory mapExec")}
+_MAPPINGS = (
+    "what was mapped from a file and never written to is not decided on when it becomes executable: "
+    "file: mmapExec does that, together with every executable mapping of a file"
+)
 _MOUNTS = "mount mount bind remount propagation move"
 
 _LSM: dict[str, Hook] = {
@@ -103,9 +115,15 @@ _LSM: dict[str, Hook] = {
         "file read write", {0: "path", 1: {4: "read", 2: "write"}}, strict=True
     ),
     "file_truncate": _hook("file truncate", {0: "path"}),
-    "file_mprotect": _hook("memory protectExec", {2: {4: "protectExec"}}, needs=2),
+    "file_mprotect": _hook(
+        "memory protectExec", {2: {4: "protectExec"}}, needs=2, missed=_MAPPINGS
+    ),
     "mmap_file": _hook(
-        "file read write mmapExec", {0: "path", 2: _MAPPED, 3: _SHARING}, needs=2, opened=_OPENED
+        "file read write mmapExec",
+        {0: "path", 2: _MAPPED, 3: _SHARING},
+        needs=2,
+        opened=_OPENED,
+        without_file=_NO_FILE,
     ),
     "path_truncate": _hook("file truncate", {0: "path"}),
     "path_unlink": _hook("file unlink", {1: "path"}),
@@ -143,8 +161,15 @@ _LSM: dict[str, Hook] = {
     "capable": _CAPABLE,
     "userns_create": _hook("process userns"),
     # ---- The kernel
-    "kernel_read_file": _hook("kernel module firmware kexec", {0: "path", 1: _READ_ID}),
-    "kernel_load_data": _hook("kernel module firmware kexec", {0: _READ_ID}, flags=_FROM_MEMORY),
+    "kernel_read_file": _hook(
+        "kernel module firmware kexec", {0: "path", 1: _READ_ID}, undecided={1: _OTHER_IDS}
+    ),
+    "kernel_load_data": _hook(
+        "kernel module firmware kexec",
+        {0: _READ_ID},
+        flags=_FROM_MEMORY,
+        undecided={0: _OTHER_IDS},
+    ),
     "kernel_module_request": _hook("kernel moduleRequest", {0: "module"}),
     "bpf": _hook("kernel bpf", {0: "command"}),
     "bpf_map_create": _MAKE_MAP,
@@ -163,7 +188,11 @@ _LSM: dict[str, Hook] = {
 # As functions, these have one argument less before the protection, or another name.
 _DIFFERENT = {
     "security_mmap_file": _hook(
-        "file read write mmapExec", {0: "path", 1: _MAPPED, 2: _SHARING}, needs=1, opened=_OPENED
+        "file read write mmapExec",
+        {0: "path", 1: _MAPPED, 2: _SHARING},
+        needs=1,
+        opened=_OPENED,
+        without_file=_NO_FILE,
     ),
     "security_bprm_check": _EXEC,
 }

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import attrs
 
@@ -66,11 +66,16 @@ _KNOWN = (
 
 @attrs.frozen
 class Object:
-    """What must be so of the object, and the operations that can have it."""
+    """
+    What must be so of the object, and the operations that can have it.
+
+    *undecided*: what the filters mean as well and nothing decides on.
+    """
 
     operations: tuple[str, ...]
     conditions: tuple[Condition, ...] = ()
     flags: tuple[Flag, ...] = ()
+    undecided: tuple[str, ...] = ()
 
 
 def read_object(
@@ -107,7 +112,8 @@ def read_object(
     if not kept:
         context.add(f"no operation of {name} has all of these, so the rule would never match", span)
         return None
-    return Object(kept, tuple(map(_untagged, conditions)), tuple(flags))
+    undecided = tuple(_undecided(filters, hook))
+    return Object(kept, tuple(map(_untagged, conditions)), tuple(flags), undecided)
 
 
 def is_compared(filter_: Filter, hook: Hook) -> bool:
@@ -315,12 +321,7 @@ def _chosen(
             f"argument {filter_.argument.index} of {name} is a number, not {filter_.argument.type}"
         )
         raise PolicyError(msg, filter_.argument.span)
-    if filter_.operator == "Mask":
-        masks = [mask for mask, _ in bits(filter_, 32)]
-        wanted = {words for key, words in choices.items() if any(key & mask for mask in masks)}
-    else:
-        found = ranges(filter_).of
-        wanted = {words for key, words in choices.items() if _is_in(key, found) is not negate}
+    wanted = {choices[key] for key in _meant(filter_, choices, negate=negate)}
     kept = tuple(word for word in operations if word in " ".join(wanted).split())
     if not kept:
         known = ", ".join(f"{key} ({word})" for key, word in choices.items())
@@ -330,6 +331,24 @@ def _chosen(
         )
         raise PolicyError(msg, filter_.span)
     return kept
+
+
+def _meant(filter_: Filter, known: Iterable[int], *, negate: bool) -> list[int]:
+    """Return those of *known* that *filter_* holds for."""
+    if filter_.operator == "Mask":
+        masks = [mask for mask, _ in bits(filter_, 32)]
+        return [key for key in known if any(key & mask for mask in masks)]
+    found = ranges(filter_).of
+    return [key for key in known if _is_in(key, found) is not negate]
+
+
+def _undecided(filters: Sequence[Filter], hook: Hook) -> Iterator[str]:
+    for index, known in hook.undecided.items():
+        meant = set(known)
+        for filter_ in filters:
+            if filter_.argument.index == index:
+                meant.intersection_update(_meant(filter_, known, negate=_negates(filter_)))
+        yield from (known[key] for key in sorted(meant))
 
 
 def _is_in(key: int, found: Sequence[tuple[int | None, int | None]]) -> bool:

@@ -39,6 +39,7 @@ from enforcer.policy.foreign.tracing.targets import (
 )
 from enforcer.policy.foreign.tracing.unseen import (
     Compared,
+    note_missed,
     note_opened,
     note_result,
     note_unseen,
@@ -248,17 +249,30 @@ def _rules(selector: _Selector, decided: Decided | None, item: _Item) -> Iterato
         if decided is None or object_ is None or not complete:
             continue
         _check_enforcers(target, decided, item)
-        note_opened(target, object_.operations, decided.action.verb, selector.span, context)
-        if subject is not None:
+        verb = decided.action.verb
+        note_opened(target, object_.operations, verb, selector.span, context)
+        note_missed(target, object_, verb, selector.span, context)
+        if subject is None:
+            continue
+        suffix = target.suffix if len(targets) > 1 else ""
+        for end, part, of_part in _parts(target, object_):
             yield _rule(
                 selector,
-                target,
+                part,
                 item,
-                suffix=target.suffix if len(targets) > 1 else "",
-                object_=object_,
+                suffix=suffix + end,
+                object_=of_part,
                 subject=subject,
                 decided=decided,
             )
+
+
+def _parts(target: Target, object_: Object) -> Iterator[tuple[str, Target, Object]]:
+    """Yield what becomes a rule of its own, each with the end of its name: also what is done without a file."""
+    yield "", target, object_
+    hooks = [hook for word, hook in target.hook.without_file.items() if word in object_.operations]
+    for hook in hooks if not (object_.conditions or object_.flags) else ():
+        yield f".{hook.event}", attrs.evolve(target, hook=hook), Object(hook.operations)
 
 
 def _decided_at(target: Target, filters: Sequence[Filter], context: Context) -> Target:

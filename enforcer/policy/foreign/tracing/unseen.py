@@ -13,12 +13,13 @@ from collections.abc import Sequence
 import attrs
 
 from enforcer.policy.foreign.tracing.filters import Argument
+from enforcer.policy.foreign.tracing.operands import Object
 from enforcer.policy.foreign.tracing.targets import Target
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.context import Context
 from enforcer.span import Span
 
-__all__ = ["Compared", "note_opened", "note_result", "note_unseen"]
+__all__ = ["Compared", "note_missed", "note_opened", "note_result", "note_unseen"]
 
 _NO_OUTPUT = "nop"
 _PURPOSE = {"read": "reading", "write": "writing"}
@@ -83,6 +84,23 @@ def note_opened(
         span,
         matters=verb >= Verb.DENY,
     )
+
+
+def note_missed(target: Target, object_: Object, verb: Verb, span: Span, context: Context) -> None:
+    """Note of the selector at *span* what the hook is called for and is not decided here."""
+    said = [target.hook.missed] if target.hook.missed else []
+    if object_.undecided:
+        kinds = " and ".join(object_.undecided)
+        said.append(f"this is decided for modules, firmware and kexec, and not for {kinds}")
+    # A file that is named is none of what has no file; all but that one may mean it.
+    if any(condition.negate for condition in object_.conditions):
+        said += (
+            f"memory without a file is not decided on: {hook.event}: {hook.operations[0]} does that"
+            for word, hook in target.hook.without_file.items()
+            if word in object_.operations
+        )
+    for each in said:
+        context.note(f"{target.name}: {each}", span, matters=verb >= Verb.DENY)
 
 
 def _lacks(target: Target, argument: Argument, shift: int) -> bool:
