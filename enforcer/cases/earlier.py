@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from enforcer.cases.model import Earlier
@@ -14,17 +15,20 @@ if TYPE_CHECKING:
     from enforcer.policy.readers.context import Context
     from enforcer.policy.text.nodes import Entry, Node
 
-__all__ = ["MAX_EARLIER", "read_earlier", "read_marks"]
+__all__ = ["MAX_EARLIER", "OF_POLICY", "read_earlier", "read_marks"]
 
 MAX_EARLIER: Final = 64
 
+OF_POLICY: Final = "([^/]+/){1,2}[^/]+"
+"""How a rule or a mark of a policy is named; the name of a policy with a namespace has a slash itself."""
+
 
 def read_marks(entry: Entry | None, context: Context) -> dict[str, int]:
-    """Read ``marks``, by ``POLICY/NAME`` how long ago each was set."""
+    """Read ``marks``, by ``POLICY/NAME`` how long ago each was set; a policy may be ``NAMESPACE/POLICY``."""
     given = context.map(entry.value, "marks") if entry else None
     found: dict[str, int] = {}
     for each in given or ():
-        if each.key.count("/") != 1:
+        if not re.fullmatch(OF_POLICY, each.key):
             context.add(f"{each.key!r} must name a policy and a mark, policy/mark", each.span)
         elif (ago := _ago(each.value, each.key, context)) is not None:
             found[each.key] = ago

@@ -8,6 +8,7 @@ its place, since a case that does not say what its author meant proves nothing.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,7 @@ import attrs
 
 from enforcer import places
 from enforcer.cases.actor import read_actor
-from enforcer.cases.earlier import read_earlier, read_marks
+from enforcer.cases.earlier import OF_POLICY, read_earlier, read_marks
 from enforcer.cases.model import Case, CaseFile, Expected, ExpectedAudit
 from enforcer.cases.object import DEED_KEYS, read_deed
 from enforcer.errors import FileError, PolicyError
@@ -260,7 +261,7 @@ def _rule(entry: Entry | None, what: str, context: Context) -> str | None:
     if entry is None:
         return None
     text = context.text(entry.value, what)
-    if text is not None and text.count("/") != 1:
+    if text is not None and not re.fullmatch(OF_POLICY, text):
         context.add(
             f"{what} names a policy and a rule, policy/rule, not {describe(entry.value)}",
             entry.value.span,

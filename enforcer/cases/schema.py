@@ -14,7 +14,7 @@ from typing import Final
 
 from enforcer.cases.actor import MAX_ANCESTORS
 from enforcer.cases.deeds import DEEDS
-from enforcer.cases.earlier import MAX_EARLIER
+from enforcer.cases.earlier import MAX_EARLIER, OF_POLICY
 from enforcer.cases.object import OPERANDS, shape_of
 from enforcer.cases.reader import API_VERSION, AUDIT, CASE_KEYS, KIND, TOP, VERDICTS
 from enforcer.policy.language.symbols import ERRNOS, SIGNALS
@@ -35,7 +35,7 @@ __all__ = ["schema"]
 
 _PATH: Final[Schema] = {"type": "string", "pattern": "^/"}
 _FLAG: Final[Schema] = {"type": "boolean"}
-_ONE_SLASH: Final[Schema] = {"type": "string", "pattern": "^[^/]*/[^/]*$"}
+_OF_POLICY: Final[Schema] = {"type": "string", "pattern": f"^{OF_POLICY}$"}
 _AGO: Final[Schema] = {"type": "string", "pattern": f"^{DURATION}$"}
 _ANY_SCALAR: Final[Schema] = {"type": ["string", "number", "boolean", "null"]}
 _SOME_SCALAR: Final[Schema] = {"type": ["string", "number", "boolean"]}
@@ -80,7 +80,7 @@ def schema() -> Schema:
 def _case() -> Schema:
     process: Schema = {"$ref": "#/$defs/process"}
     verdict: Schema = {"enum": list(VERDICTS)}
-    audit: Schema = {"expect": verdict, "by": _ONE_SLASH}
+    audit: Schema = {"expect": verdict, "by": _OF_POLICY}
     forms: Schema = {
         "name": TEXT,
         "as": process,
@@ -88,12 +88,12 @@ def _case() -> Schema:
         "ancestors": {"type": "array", "items": process, "maxItems": MAX_ANCESTORS},
         "marks": {
             "type": "object",
-            "propertyNames": _ONE_SLASH,
+            "propertyNames": _OF_POLICY,
             "additionalProperties": _AGO,
         },
         "after": {"type": "array", "items": {"$ref": "#/$defs/earlier"}, "maxItems": MAX_EARLIER},
         "expect": verdict,
-        "by": _ONE_SLASH,
+        "by": _OF_POLICY,
         "guard": _FLAG,
         "onError": _FLAG,
         "errno": {"enum": list(ERRNOS)},

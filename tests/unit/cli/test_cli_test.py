@@ -323,6 +323,12 @@ ONLY_THE_READER = (
             "{do: exec, path: /a, marks: {online: 1s}, expect: deny}",
             "must name a policy and a mark",
         ),
+        (
+            "{do: exec, path: /a, marks: {a/b/c/online: 1s}, expect: deny}",
+            "must name a policy and a mark",
+        ),
+        ("{do: file.read, path: /a, expect: deny, by: a/b/c/d}", "by names a policy and a rule"),
+        ("{do: file.read, path: /a, expect: deny, by: /a}", "by names a policy and a rule"),
         ("{do: exec, path: /a, marks: {web/online: 1}, expect: deny}", "must be a time such as"),
         ("{do: exec, path: /a, after: [{do: file.read, path: /b}], expect: deny}", "needs 'ago'"),
         ("{do: exec, path: /a, after: [{ago: 1s}], expect: deny}", "a case needs 'do'"),
@@ -444,6 +450,26 @@ def test_a_junit_file_is_for_pipelines(write, tmp_path, capsys):
     assert (good.get("name"), len(good)) == ("good", 0)
     assert (bad.get("name"), bad.get("line")) == ("bad \ufffd <&>", "7")
     assert bad[0].get("message") == f"{path}:7:5: expected deny, got nothing"
+
+
+def test_policies_of_a_namespace_are_named_with_it(write, tmp_path, capsys):
+    """A rule and a mark of NAMESPACE/POLICY, in cases and in their schema."""
+    (tmp_path / "shop.yaml").write_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: net, namespace: shop}\nspec:\n  rules:\n"
+        "    - {name: online, network: connect, match: {port: 8443}, mark: online}\n"
+        "    - {name: late, file: unlink, match: {within: {mark: online, last: 5s}}, action: deny}\n"
+    )
+    head = HEAD.replace("web.yaml", "shop.yaml")
+    act = "do: file.unlink, path: /y, as: {pod: {namespace: shop}}"
+    right = f"{{{act}, marks: {{shop/net/online: 1s}}, expect: deny, by: shop/net/late}}"
+    wrong = f"{{name: n, {act}, marks: {{shop/net/online: 1s}}, expect: deny, by: net/late}}"
+
+    assert main(["test", str(write(right, head=head))]) == Exit.OK
+    assert is_valid(right, head)
+    capsys.readouterr()
+
+    assert main(["test", str(write(wrong, head=head))]) == Exit.DIFFERS
+    assert "expected deny by net/late, got deny by shop/net/late" in capsys.readouterr().out
 
 
 def test_a_folder_has_its_files_of_cases(capsys):
