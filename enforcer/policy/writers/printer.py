@@ -37,7 +37,7 @@ from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.marks import WITHIN_KEYS, spell_duration
 from enforcer.policy.readers.rules import ON_ERROR, read_rule
 from enforcer.policy.readers.syscalls import NAMED, PASSED
-from enforcer.policy.text.characters import find_unreadable
+from enforcer.policy.text.characters import find_unreadable, is_unreadable
 from enforcer.policy.text.loader import load
 from enforcer.policy.text.nodes import Scalar
 from enforcer.policy.writers.conditions import (
@@ -321,8 +321,9 @@ def _block(dumper: yaml.SafeDumper, value: _Block) -> yaml.MappingNode:
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Without quotes, the loader takes what only looks like a space at the end for a mistake.
     is_text = Scalar(text, plain=True, span=Span("", 1, 1)).value == text
-    style = None if is_text else "'"
+    style = None if is_text and not text[-1:].isspace() else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
@@ -331,8 +332,8 @@ _Dumper.add_representer(_Block, _block)
 
 
 def _dump(value: Any) -> str:
-    # Where a character may not be seen as itself, all beyond ASCII are escaped.
-    is_readable = all(find_unreadable(text) < 0 for text in _texts(value))
+    # Where a character may not be seen as itself, all beyond ASCII are escaped: also in what looks like a comment.
+    is_readable = not any(is_unreadable(c) for text in _texts(value) for c in set(text))
     return yaml.dump(
         value,
         Dumper=_Dumper,
