@@ -22,9 +22,12 @@ from enforcer.policy.model.policy import (
 )
 from enforcer.span import Span
 
-__all__ = ["never_matches"]
+__all__ = ["are_apart", "never_matches"]
 
 _PARTS = SUBJECT_PARTS.values()
+_SINGLE = [SUBJECT_PARTS[word] for word in ("process", "parent")]
+"""Of these an operation has one."""
+
 _PORTLESS = (1, 58)  # icmp, icmpv6
 _TYPES = {6: (2,), 17: (1,)}
 """Types of sockets that tcp and udp do not have: dgram, stream. A raw one may have any protocol."""
@@ -47,6 +50,25 @@ def never_matches(policy: Policy, host: Host) -> Iterator[Issue]:
         for span, why in _of_rule(rule, policy.selector, host):
             yield warning(span or rule.span, f"rule {rule.name!r} never matches: {why}")
             break
+
+
+def are_apart(one: Rule, other: Rule, host: Host) -> bool:
+    """Tell whether surely nothing that one of the rules matches is matched by the other."""
+    if any(excluding(one.conditions + other.conditions, host.resolve)):
+        return True
+    wanted = {flag.field.name: flag.wanted for flag in one.flags}
+    if any(wanted.get(flag.field.name, flag.wanted) is not flag.wanted for flag in other.flags):
+        return True
+    both = ((one.subject, other.subject), (other.subject, one.subject))
+    excluded = (
+        bool(refused and wanted_) and describes_all(refused, wanted_)
+        for subject, others in both
+        for word, parts in _REFUSED_BY.items()
+        for wanted_ in (_part(subject, SUBJECT_PARTS[word]),)
+        for refused in (_part(others, part) for part in parts)
+    )
+    together = (_both(_part(one.subject, part), _part(other.subject, part)) for part in _SINGLE)
+    return any(excluded) or any(any(_contradictions(process, host)) for process in together)
 
 
 _Said = tuple[Span | None, str]

@@ -432,6 +432,7 @@ def test_every_check_is_tested():
         "connect-without-send",
         "drift-of-no-overlay",
         "ended-by-cgroup",
+        "exception-asked-apart",
         "family-of-one-version",
         "glob-that-is-literal",
         "hits-everything",
@@ -514,3 +515,106 @@ def test_a_rule_on_a_call_that_refuses_more_than_it_says_so(call):
 
     assert [Severity.INFO, Severity.WARNING] == refusing
     assert [Severity.INFO] == logging
+
+
+PYTHON = "path: /usr/bin/python3"
+CODE = f"{PYTHON}, args: [{{index: 1, equal: -c}}]"
+APART = [
+    [
+        f"{{exec: {{}}, match: {{{PYTHON}, process: {{uid: 0}}}}, action: allow}}",
+        f"{{exec: {{}}, match: {{{CODE}}}, action: kill}}",
+    ],
+    [
+        f"{{exec: {{}}, match: {{{PYTHON}}}, action: allow}}",
+        f"{{exec: {{}}, match: {{{PYTHON}, fileCapabilities: true}}, action: deny}}",
+    ],
+    [
+        f"{{exec: {{}}, match: {{{CODE}}}, action: allow}}",
+        "{exec: {}, match: {path: /usr/bin/*}, action: deny}",
+    ],
+    [
+        f"{{exec: {{}}, match: {{{PYTHON}, fileCapabilities: true}}, action: allow}}",
+        f"{{exec: {{}}, match: {{{CODE}}}, action: kill}}",
+    ],
+]
+
+
+@pytest.mark.parametrize("rules", APART)
+def test_exceptions_that_are_asked_at_another_time_are_found(rules):
+    """They lift or permit nothing, though they come first."""
+    assert ("exception-asked-apart", 1) in _found(*rules)
+    assert "exception-asked-apart" not in _checks(*reversed(rules))
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [
+            f"{{exec: {{}}, match: {{{PYTHON}, process: {{uid: 0}}}}, action: allow}}",
+            f"{{exec: {{}}, match: {{{CODE}, process: {{uid: 1-9}}}}, action: kill}}",
+        ],
+        [
+            f"{{exec: {{}}, match: {{{PYTHON}, process: {{uid: 0}}}}, action: allow}}",
+            f"{{exec: {{}}, match: {{{CODE}, notProcess: {{uid: 0}}}}, action: kill}}",
+        ],
+        [
+            "{exec: {}, match: {path: /usr/bin/perl}, action: allow}",
+            f"{{exec: {{}}, match: {{{CODE}}}, action: kill}}",
+        ],
+        [
+            f"{{exec: {{}}, match: {{{CODE}, process: {{uid: 0}}}}, action: allow}}",
+            f"{{exec: {{}}, match: {{{CODE}}}, action: kill}}",
+        ],
+        [
+            f"{{exec: {{}}, match: {{{PYTHON}, process: {{uid: 0}}}}, action: allow}}",
+            "{file: read, match: {path: /a}, action: deny}",
+        ],
+        [
+            f"{{exec: {{}}, match: {{{PYTHON}}}, action: log}}",
+            f"{{exec: {{}}, match: {{{CODE}}}, action: allow}}",
+            "{exec: {}, match: {path: /usr/bin/*}, action: deny}",
+        ],
+        [
+            f"{{exec: {{}}, match: {{{PYTHON}, interpreter: true}}, action: allow}}",
+            f"{{exec: {{}}, match: {{{CODE}, interpreter: false}}, action: kill}}",
+        ],
+    ],
+)
+def test_exceptions_on_exec_that_hold(rules):
+    """What they except is asked at the same time, or is surely something else."""
+    assert "exception-asked-apart" not in _checks(*rules)
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        ([f"{{exec: {{}}, match: {{{CODE}}}, action: allow}}"], True),
+        ([f"{{exec: {{}}, match: {{{PYTHON}}}, action: allow}}"], False),
+        (
+            [
+                f"{{exec: {{}}, match: {{{CODE}}}, action: allow}}",
+                f"{{exec: {{}}, match: {{{PYTHON}}}, action: allow}}",
+            ],
+            False,
+        ),
+    ],
+)
+def test_what_arguments_would_permit_is_refused_by_the_default_before(rules, found):
+    """Unless the program itself is permitted."""
+    lines = "".join(f"  - {rule}\n" for rule in rules)
+    checks = {i.check for i in _issues(f"  default: {{exec: deny}}\n  rules:\n{lines}")}
+
+    assert found is ("exception-asked-apart" in checks)
+
+
+def test_too_many_exceptions_are_not_all_compared():
+    """The policy says that some were left out, in time."""
+    rules = [
+        f"{{exec: {{}}, match: {{path: /{n}, args: [{{index: 1, equal: a}}]}}, action: {verb}}}"
+        for n in range(200)
+        for verb in ("allow", "kill")
+    ]
+
+    found = _found(*rules, "{exec: {}, match: {path: /x}, action: deny}")
+
+    assert ("exception-asked-apart", -4) in found
