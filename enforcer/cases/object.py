@@ -273,6 +273,12 @@ def _text_of(limit: int) -> Callable[[Entry, Context], bytes | None]:
     return read
 
 
+def _fs_type(entry: Entry, context: Context) -> bytes | None:
+    """Read a type, of which the kernel looks at what stands in front of a dot."""
+    text = _text_of(_MAX_FSTYPE)(entry, context)
+    return text.partition(b".")[0] if text is not None else None
+
+
 def _args(entry: Entry, context: Context) -> tuple[bytes, ...] | None:
     items = context.list(entry.value, entry.key)
     if items is None:
@@ -315,7 +321,7 @@ _BY_KIND: Final[dict[Kind, Callable[[Entry, Context], Any]]] = {
 }
 _READERS: Final[dict[str, Callable[[Entry, Context], Any]]] = {
     **{field.name: _BY_KIND[field.kind] for field in FIELDS.values()},
-    "fsType": _text_of(_MAX_FSTYPE),
+    "fsType": _fs_type,
     "to": _path,
     "interpreter": _path,
     "replaces": _flag,

@@ -48,11 +48,16 @@ _ANY_SPECIAL = re.compile(r"[*?\[\\{}]")
 
 @attrs.frozen
 class TextForm:
-    """What the texts of a field look like: paths by component or not, and how long."""
+    """
+    What the texts of a field look like: paths by component or not, and how long.
+
+    *ends_at* is a character that none has: it parts them from a word that only the caller gives.
+    """
 
     what: str
     limit: int
     is_path: bool = False
+    ends_at: str = ""
 
 
 def literal_text(text: str, kind: TextKind, form: TextForm, span: Span) -> Text:
@@ -103,6 +108,14 @@ def _check_size(text: str, form: TextForm, span: Span) -> None:
     if len(text.encode()) > form.limit:
         msg = f"{form.what} has {len(text.encode())} bytes, the limit is {form.limit}"
         raise LimitError(msg, span)
+    if form.ends_at and form.ends_at in text:
+        front = text.partition(form.ends_at)[0]
+        kept = "" if _ANY_SPECIAL.search(front) else front
+        msg = (
+            f"{form.what} {shorten(text)!r} has {form.ends_at!r} in it, and what is behind that is the caller's "
+            f"own word: write {kept or 'what stands in front'}"
+        )
+        raise PolicyError(msg, span)
 
 
 def _unquoted(text: str, form: TextForm, span: Span) -> str | None:

@@ -40,7 +40,7 @@ _FORMS = {
     "source": TextForm("the source", MAX_SOURCE),
     "module": TextForm("the name", MAX_SOURCE),
     "target": TextForm("the path", MAX_BINARY, is_path=True),
-    "fsType": TextForm("the type", MAX_FSTYPE),
+    "fsType": TextForm("the type", MAX_FSTYPE, ends_at="."),
     "args": TextForm("the argument", MAX_ARGUMENT),
     "container.id": TextForm("the id", MAX_WORKLOAD),
     "container.name": TextForm("the name", MAX_WORKLOAD),

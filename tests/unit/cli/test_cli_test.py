@@ -118,6 +118,7 @@ GOOD = [
     "{do: network.listen, address: 0.0.0.0, port: 80, expect: nothing}",
     "{do: mount, path: /mnt, fsType: tmpfs, expect: deny, by: web/tmp}",
     "{do: mount, path: /mnt, fsType: tmpfs, mountFlags: [nosuid, nodev], expect: nothing}",
+    "{do: mount, path: /mnt, fsType: tmpfs.x, expect: deny, by: web/tmp}",
     "{do: mount.move, path: /etc/web, to: /mnt, expect: deny, by: web/others, guard: true}",
     "{do: mount.unmount, path: /etc, expect: deny, guard: true}",
     "{do: process.signal, signal: term, target: /usr/sbin/sshd, targetUid: 0, expect: deny, by: web/term}",

@@ -79,7 +79,7 @@ OBJECTS = [
     ("network: bind", "abstract: {glob: 'a?'}", _glob(b"a?"), False),
     ("file: setxattr", "xattr: security.*", _glob(b"security.*"), False),
     ("mount: mount", "source: /dev/sd*", _glob(b"/dev/sd*"), False),
-    ("mount: mount", "fsType: [ext4, fuse.*]", (*_exact(b"ext4"), *_glob(b"fuse.*")), False),
+    ("mount: mount", "fsType: [ext4, fuse*]", (*_exact(b"ext4"), *_glob(b"fuse*")), False),
     ("mount: mount", "mountFlags: nosuid", (CapabilityMask("any", 2),), False),
     ("mount: mount", "mountFlags: {any: [RO, nodev]}", (CapabilityMask("any", 5),), False),
     ("mount: mount", "mountFlags: {all: [nosuid, nodev]}", (CapabilityMask("all", 6),), False),

@@ -184,6 +184,7 @@ def test_operators_of_sockets(item, hooked, printed):
     assert printed in match_of(matching(item, **hooked))
 
 
+MOUNT = {"call": "sys_mount", "args": "[{index: 2, type: string}]"}
 PRCTL = {"call": "sys_prctl", "args": "[{index: 0, type: int}, {index: 1, type: uint64}]"}
 SIGNAL = {"call": "security_task_kill", "args": "[{index: 2, type: int}]"}
 
@@ -223,6 +224,7 @@ def test_operators_of_numbers(item, hooked, printed):
         ("{index: 0, values: [/a]}", {}, "needs an operator"),
         ("{index: 0, operator: equal, values: [/a]}", {}, "did you mean 'Equal'?"),
         ("{index: 0, operator: GT, values: [1]}", {}, "argument 0 is a text"),
+        ("{index: 2, operator: Equal, values: [fuse.x]}", MOUNT, "own word: write fuse"),
         ("{index: 0, operator: CelExpr, values: [a]}", {}, "operator CelExpr is not supported"),
         ("{index: 0, operator: FileType, values: [reg]}", {}, "is for directories"),
         ("{index: 0, operator: State, values: [1]}", TCP, "operator State is not supported"),
