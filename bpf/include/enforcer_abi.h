@@ -404,9 +404,9 @@ enum enf_end_how {
 	ENF_END_LINK = 6,     /* the new name is made */
 	ENF_END_SIGNAL =
 		7, /* none by the signal 0; what would be a name is where the signal stands */
-	ENF_END_PTRACE = 8, /* by the request: attaching, being traced, or nothing */
-	ENF_END_MOUNT = 9,  /* by the flags of mount(2) */
-	ENF_END_MOVE = 10,  /* of move_mount(2), which does not say */
+	ENF_END_PTRACE = 8,  /* by the request: attaching, being traced, or nothing */
+	ENF_END_MOUNT = 9,   /* by the flags of mount(2) */
+	ENF_END_MOVE = 10,   /* of move_mount(2), which does not say */
 	ENF_END_UNLINK = 11, /* unlink, or rmdir by AT_REMOVEDIR in the flags behind the name */
 	_ENF_END_HOW_MAX = 12,
 };

@@ -16,7 +16,7 @@ class LiftSpec:
     A system call whose meaning an LSM hook has: rules on it are compiled to that hook.
 
     *operations* are the words that it means together, parted by spaces. *args* maps an argument index to the object field that the kernel's own copy is matched as.
-    *wider* says what rules that refuse do besides, if that is much: other calls do one of the operations, too.
+    *left* says what the call does besides, and is not meant: every other call that does it would be refused with it.
     When the call fails, *also* are the operations that it may have been besides, *other* is the argument that is a second name, and *how* says which of the operations it was.
     """
 
@@ -26,14 +26,11 @@ class LiftSpec:
     also: str = ""
     other: int | None = None
     how: How = How.PLAIN
-    wider: str = ""
+    left: str = ""
 
 
 _REPLACES = "create write unlink"
-_MADE = (
-    "every way to make a file, also by open, link, rename and bind, since it makes regular files and unix "
-    "sockets, too: write file: mknod for device nodes and FIFOs alone"
-)
+_MADE = "regular files and unix sockets, which are file: create, as those that open and bind make"
 
 LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "execve": LiftSpec("exec", "exec", {0: "path"}),
@@ -56,8 +53,8 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "mkdir": LiftSpec("file", "mkdir", {0: "path"}),
     "mkdirat": LiftSpec("file", "mkdir", {1: "path"}),
     "rmdir": LiftSpec("file", "rmdir", {0: "path"}),
-    "mknod": LiftSpec("file", "mknod create", {0: "path"}, how=How.NODE, wider=_MADE),
-    "mknodat": LiftSpec("file", "mknod create", {1: "path"}, how=How.NODE, wider=_MADE),
+    "mknod": LiftSpec("file", "mknod", {0: "path"}, "create", how=How.NODE, left=_MADE),
+    "mknodat": LiftSpec("file", "mknod", {1: "path"}, "create", how=How.NODE, left=_MADE),
     "chmod": LiftSpec("file", "chmod", {0: "path", 1: "mode"}),
     "fchmod": LiftSpec("file", "chmod", {1: "mode"}),
     "fchmodat": LiftSpec("file", "chmod", {1: "path", 2: "mode"}),

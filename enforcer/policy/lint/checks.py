@@ -55,9 +55,10 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
             f"syscall {rule.syscall} is decided as {word}, at {', '.join(hooks)}, on the kernel's own "
             "copy of the arguments; other system calls that do the same are covered too",
         )
-        wider = LIFTED_SYSCALLS[rule.syscall].wider
-        if wider and rule.action.verb >= Verb.DENY:
-            yield warning(rule.span, f"rule {rule.name!r} on {rule.syscall} refuses {wider}")
+        left = LIFTED_SYSCALLS[rule.syscall].left
+        if left and rule.action.verb >= Verb.DENY:
+            said = f"rule {rule.name!r} on {rule.syscall} does not refuse it to make {left}"
+            yield warning(rule.span, said)
 
 
 _MECHANISMS = {

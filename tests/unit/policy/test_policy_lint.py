@@ -500,7 +500,7 @@ def test_every_lifted_call_says_where_it_is_decided(name):
 
 
 @pytest.mark.parametrize("call", ["mknod", "mknodat"])
-def test_a_rule_on_a_call_that_refuses_more_than_it_says_so(call):
+def test_a_rule_on_a_call_that_leaves_something_says_so(call):
     """With what to write instead."""
     rule = f"{{syscall: {call}, match: {{args: [{{index: 0, equal: /a}}]}}, action: {{}}}}"
     rule = rule.replace("index: 0", "index: 1") if call == "mknodat" else rule
