@@ -51,6 +51,17 @@ class Batch(Sequence[bytes]):
             record, start = self.at(start)
             yield record
 
+    def peek(self, start: int, end: int, offset: int) -> Iterator[tuple[int, int]]:
+        """Take out of each record between two places the byte at *offset*, and the place of the next record."""
+        packed, head, size = self.packed, _HEAD.unpack_from, _HEAD.size
+        while start < end:
+            length, _ = head(packed, start)
+            told = packed[start + size + offset]
+            start += size + (
+                length + 7 & ~7
+            )  # padded: without a call, since this is done for each of many
+            yield told, start
+
     def sources(self) -> list[int]:
         """Return, for each record, the position of its map."""
         return [_HEAD.unpack_from(self.packed, place)[1] for place in self._found()]

@@ -618,6 +618,73 @@ def test_what_is_too_much_for_others_costs_the_file_nothing(make):
     assert sink.records[-1].event.time_ns == 6000
 
 
+@pytest.mark.parametrize("is_mixed", [False, True])
+def test_a_flood_of_what_is_logged_costs_no_reader_a_denial(make, is_mixed):
+    """An output that wants denials alone gets each, in order; what repeats is dropped for it."""
+    sink = FakeSink()
+    bench = make(others=(sink,), origins=(PLAIN,))
+    bench.audience.is_following = True
+    bench.pipeline._behind.limit = 64 << 10
+    raws = [
+        raw_event(time_ns=n + 1, action=Verb.DENY if n % 100 == 50 else Verb.LOG)
+        for n in range(6000)
+    ]
+    if not is_mixed:  # as the rings give them: denials first
+        raws.sort(key=lambda raw: -raw[abi.offsetof("enf_event", "action")])
+    for first in range(0, 6000, 300):
+        bench.session.happen(*raws[first : first + 300])
+
+    bench.pipeline.pump()
+    while bench.pipeline.is_behind:
+        bench.pipeline.pump()
+
+    got = [record.event for record in sink.records]
+    assert 60 == sum(event.action is Verb.DENY for event in got)
+    assert sink.dropped > 1000
+    assert 6000 == len(got) + sink.dropped == len(bench.lines)
+    if is_mixed:
+        assert got == sorted(got, key=lambda event: event.time_ns)
+    assert DECODER.decode(raws[-1]).time_ns == got[-1].time_ns
+
+
+def test_a_denial_that_is_kept_holds_nothing_else(make):
+    """The bytes of what was dropped around it are free: the bound is one on memory."""
+    bench = make(others=(FakeSink(),), origins=(PLAIN,))
+    bench.pipeline._behind.limit = 64 << 10
+    for first in range(0, 6000, 300):
+        bench.pipeline._move(
+            [
+                raw_event(time_ns=n + 1, action=Verb.LOG if n % 100 else Verb.DENY)
+                for n in range(first, first + 300)
+            ]
+        )
+
+    waiting = [item for queue in bench.pipeline._behind._queues for _, item in queue]
+    ranges = [item for item in waiting if hasattr(item, "batch")]
+    assert len(ranges) > 30
+    assert sum(len(each.batch.packed) for each in ranges) < 2 * bench.pipeline._behind.limit
+
+
+def test_if_there_are_only_denials_the_oldest_go(make):
+    """And the newest arrive, whole."""
+    sink = FakeSink()
+    bench = make(others=(sink,), origins=(PLAIN,))
+    bench.audience.is_following = True
+    bench.pipeline._behind.limit = 64 << 10
+    for first in range(0, 3000, 300):
+        bench.session.happen(
+            *(raw_event(time_ns=n + 1, action=Verb.DENY) for n in range(first, first + 300))
+        )
+
+    bench.pipeline.pump()
+    while bench.pipeline.is_behind:
+        bench.pipeline.pump()
+
+    assert 3000 == len(sink.records) + sink.dropped
+    assert sink.dropped > 1000
+    assert 3000 == sink.records[-1].event.time_ns
+
+
 def test_what_nobody_gets_any_more_is_counted(make):
     """At the end there is only so much time for others; the file has everything."""
     sink = FakeSink()
