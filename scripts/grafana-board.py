@@ -188,10 +188,12 @@ PANELS: Final = (
     ),
     lines(
         "Records lost per second",
-        "In the kernel's ring buffers, and by outputs that are too slow.",
+        "In the kernel's ring buffers, and by outputs that are too slow. Unread: command lines that "
+        "processes did not let be read.",
         {
             "{{kind}}": "sum by (kind) (rate(enforcer_records_lost_total{HOST}RATE))",
             "{{output}}": "sum by (output) (rate(enforcer_output_dropped_total{HOST}RATE))",
+            "unread": "sum(rate(enforcer_command_lines_unread_total{HOST}RATE))",
         },
         width=8,
         unit="ops",

@@ -120,7 +120,7 @@ def test_the_state_as_a_document(tmp_path, capsys):
         "generationSeconds": 40.0,
         "rings": {"decisions": [512, 4096]},
         "enforcesAt": "LSM hooks",
-        "records": {**STATE["records"], "byOutcome": {"denied": 5}},
+        "records": {**STATE["records"], "byOutcome": {"denied": 5}, "unreadCommandLines": 0},
         "sinks": [{"name": "json log /a", "failing": False, "failures": 0, "dropped": 0}],
         "memory": {**STATE["memory"], "maps": {"image": 1024}},
         "pending": {"confirmWithin": 60.0, "left": 2.5},
