@@ -23,6 +23,7 @@ from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.resource import FOREIGN, POLICIES, Listed, node_of, pods_of
+from enforcer.kube.small_objects import small
 from enforcer.kube.troubles import Troubles
 from enforcer.kube.watcher import Pace, Watcher
 
@@ -253,6 +254,7 @@ class Agent:
             works=lambda: self.troubles.works(resource.path),
             ending=self._ending,
             pace=self.plan.pace,
+            kept=small,
         )
 
     def _turn(self) -> None:

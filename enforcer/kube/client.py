@@ -13,7 +13,7 @@ import json
 import re
 import socket
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import urlencode
 
 import attrs
@@ -28,16 +28,22 @@ from enforcer.kube.errors import (
     UnreachableError,
     printable,
 )
+from enforcer.kube.list_reader import read_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from enforcer.kube.access import Access
 
 __all__ = ["MAX_ANSWER", "Client", "parse"]
 
-MAX_ANSWER: Final = 16 << 20
-"""Bytes of an answer, or of one line of a watch. An object can have about 1.5 MiB (etcd)."""
+_T = TypeVar("_T")
+
+MAX_ANSWER: Final = 8 << 20
+"""
+Bytes of an answer, or of one line of a watch. An object can have about 1.5 MiB (etcd), and an agent has 256 MiB of
+memory, of which such an object may take fifty while it is read.
+"""
 
 _CONNECT: Final = 10.0  # seconds
 _ANSWER: Final = 60.0  # seconds for all of it
@@ -63,20 +69,46 @@ def parse(text: bytes) -> dict[str, Any]:
     Raises:
         GarbageError: it is none.
     """
-
-    def refuse(word: str) -> None:
-        raise ValueError(f"{word} is no JSON")
-
     try:
         try:
-            found = json.loads(text, parse_constant=refuse)
+            found = json.loads(text, parse_constant=_refuse)
         except RecursionError:
-            found = json.loads(_shallow(text), parse_constant=refuse)
+            found = json.loads(_shallow(text), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise GarbageError(f"not JSON: {printable(error)}") from None
     if not isinstance(found, dict):
         raise GarbageError("not an object of JSON")
     return found
+
+
+def parse_list(text: bytes, kept: Callable[[Any], _T]) -> tuple[dict[str, Any], list[_T]]:
+    """
+    Read a list: return it without its objects, and what *kept* makes of each of these, one after the other.
+
+    What is nested too deep is treated as by :func:`parse`.
+
+    Raises:
+        GarbageError: it is no list; or *kept* raises it.
+    """
+    decoder = json.JSONDecoder(parse_constant=_refuse)
+    try:
+        try:
+            found, items = read_list(text.decode("utf-8", "surrogatepass"), decoder, kept)
+        except RecursionError:
+            shallow = _shallow(text).decode("utf-8", "surrogatepass")
+            found, items = read_list(shallow, decoder, kept)
+    except (ValueError, RecursionError) as error:
+        raise GarbageError(f"not JSON: {printable(error)}") from None
+    # Of a list without objects, null is how some servers write them.
+    kind = found.get("kind")
+    is_list = isinstance(kind, str) and kind.endswith("List")
+    if not is_list or found.get("items", "") is not None:
+        raise GarbageError("not a list")
+    return found, items
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is no JSON")
 
 
 def _shallow(text: bytes) -> bytes:
@@ -128,6 +160,18 @@ class Client:
             KubeError: it did not come, or not as a whole.
         """
         return self._whole("GET", f"{path}?{urlencode(query)}" if query else path, None, {})
+
+    def get_list(
+        self, path: str, query: Mapping[str, str], kept: Callable[[Any], _T]
+    ) -> tuple[dict[str, Any], list[_T]]:
+        """
+        Get a list, or a part of one, as :func:`parse_list` returns it.
+
+        Raises:
+            KubeError: it did not come, or not as a whole; or *kept* raises it.
+        """
+        response = self._ask("GET", f"{path}?{urlencode(query)}", None, {})
+        return parse_list(self._body(response, self.max_answer), kept)
 
     def apply(self, path: str, manager: str, document: Mapping[str, Any]) -> dict[str, Any]:
         """

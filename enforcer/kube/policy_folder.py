@@ -9,6 +9,7 @@ without its object, or by a DELETED event. What cannot be written stays as it wa
 from __future__ import annotations
 
 import os
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -26,6 +27,7 @@ from enforcer.kube.policy_text import (
 )
 from enforcer.kube.resource import Deleted, Found, Listed
 from enforcer.kube.rollout import Rollout, RolloutError
+from enforcer.kube.small_objects import whole
 from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
 
@@ -56,7 +58,7 @@ class PolicyFolder:
     path: Path
     states: PolicyStates
     node: NodeObject
-    _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)
+    _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)  # packed texts
     _files: set[str] = attrs.field(factory=set, init=False)
     _by_labels: dict[str, tuple[Key, dict[str, Any], Resource]] = attrs.field(
         factory=dict, init=False
@@ -112,11 +114,12 @@ class PolicyFolder:
         for name, known in list(self._by_labels.items()):
             self._want(name, *known)
 
-    def _want(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
+    def _want(self, name: str, key: Key, kept: dict[str, Any], resource: Resource) -> None:
         self._by_labels.pop(name, None)
         if resource.is_foreign:
-            self._want_foreign(name, key, item, resource)
+            self._want_foreign(name, key, kept, resource)
             return
+        item = whole(kept)
         generation = generation_of(item)
         try:
             rollout = Rollout.of(item)
@@ -129,17 +132,18 @@ class PolicyFolder:
         if is_guess:
             reached = self._is_enforced(name)
         if rollout.needs_labels:
-            self._by_labels[name] = (key, item, resource)
+            self._by_labels[name] = (key, kept, resource)
         written = item if reached else holding(item)
         text = policy_text(written, key, resource)
-        self._wanted[name] = text
+        self._wanted[name] = _pack(text)
         version = Version(generation, rollout.text, is_held=written != item, is_guess=is_guess)
         self.states.note(name, key, resource, version, digest_of(text))
 
-    def _want_foreign(self, name: str, key: Key, item: dict[str, Any], resource: Resource) -> None:
+    def _want_foreign(self, name: str, key: Key, kept: dict[str, Any], resource: Resource) -> None:
+        item = whole(kept)
         generation = generation_of(item)
         if isinstance(spec := item.get("spec"), dict) and SELECTOR in spec:
-            self._by_labels[name] = (key, item, resource)
+            self._by_labels[name] = (key, kept, resource)
         try:
             written = for_node(item, self.node)
         except RolloutError as error:
@@ -154,21 +158,22 @@ class PolicyFolder:
                 self._wanted[name] = None
                 self.states.forget(name)
                 return
-            text = self._wanted[name] = policy_text(written, key, resource)
+            text = policy_text(written, key, resource)
+            self._wanted[name] = _pack(text)
             self.states.note(name, key, resource, Version(generation), digest_of(text))
 
     def _is_enforced(self, name: str) -> bool:
         """Whether the policy of the file *name* is enforced, as far as files say. In doubt it is, and stays so."""
-        text = self._wanted.get(name)
-        if text is None:
-            if name in self._wanted:
-                return False  # it is to go, by order: what comes now is another policy
-            try:
-                text = (self.path / name).read_bytes()
-            except FileNotFoundError:
-                return False  # it was never enforced here
-            except OSError:
-                return True
+        if name in self._wanted:
+            packed = self._wanted[name]
+            # It may be to go, by order: what comes now is another policy.
+            return packed is not None and not only_records(zlib.decompress(packed))
+        try:
+            text = (self.path / name).read_bytes()
+        except FileNotFoundError:
+            return False  # it was never enforced here
+        except OSError:
+            return True
         return not only_records(text)
 
     @property
@@ -190,12 +195,12 @@ class PolicyFolder:
         written = removed = 0
         # What is new comes first: a policy under another name replaces the one before without a gap.
         for name in sorted(self._wanted, key=lambda name: (self._wanted[name] is None, name)):
-            text = self._wanted[name]
+            packed = self._wanted[name]
             try:
-                if text is None:
+                if packed is None:
                     removed += self._remove(self.path / name)
                 else:
-                    written += self._write(self.path / name, text)
+                    written += self._write(self.path / name, zlib.decompress(packed))
             except OSError as error:
                 failure = failure or error
             else:
@@ -224,3 +229,8 @@ class PolicyFolder:
         finally:
             self._files.discard(path.name)
         return True
+
+
+def _pack(text: bytes) -> bytes:
+    """Return *text* smaller: twenty kilobytes of an object are a megabyte in lines, and all of them wait at once."""
+    return zlib.compress(text, 1)

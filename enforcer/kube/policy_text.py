@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SUFFIX",
+    "cut",
     "file_name",
     "generation_of",
     "holding",
@@ -76,7 +77,7 @@ def _lines(document: Mapping[str, Any]) -> bytes:
     """
     encoder = json.JSONEncoder(ensure_ascii=False, indent=2, sort_keys=True)
     found = bytearray()
-    for piece in encoder.iterencode(_cut(document, MAX_DEPTH + 2)):
+    for piece in encoder.iterencode(cut(document, MAX_DEPTH + 2)):
         # A lone surrogate is no text: it is written so that the engine refuses the file and says why.
         found += piece.encode("utf-8", "surrogatepass")
         if len(found) > MAX_BYTES:
@@ -84,15 +85,15 @@ def _lines(document: Mapping[str, Any]) -> bytes:
     return bytes(found) + b"\n"
 
 
-def _cut(value: Any, levels: int) -> Any:
+def cut(value: Any, levels: int) -> Any:
     """Return *value* with nothing in what is more than *levels* deep, which is still deeper than the engine reads."""
     if not isinstance(value, (dict, list)):
         return value
     if not levels:
         return None
     if isinstance(value, list):
-        return [_cut(each, levels - 1) for each in value]
-    return {word: _cut(each, levels - 1) for word, each in value.items()}
+        return [cut(each, levels - 1) for each in value]
+    return {word: cut(each, levels - 1) for word, each in value.items()}
 
 
 def _postures(meta: Mapping[str, Any]) -> dict[str, Any]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 __all__ = [
     "FOREIGN",
     "NODES",
+    "NODE_PATH",
+    "POD_PATH",
     "POLICIES",
     "Deleted",
     "Found",
@@ -42,6 +44,9 @@ __all__ = [
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name of an object; no namespace: of the cluster."""
+
+POD_PATH: Final = "/api/v1/pods"
+NODE_PATH: Final = "/api/v1/nodes"
 
 _MAX_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
@@ -116,7 +121,7 @@ NODES: Final = Resource.of(NODE)
 
 def pods_of(node: str) -> Resource:
     """Return the pods that are bound to *node*."""
-    return Resource("/api/v1/pods", "Pod", "v1", True, "pod", f"spec.nodeName={node}")
+    return Resource(POD_PATH, "Pod", "v1", True, "pod", f"spec.nodeName={node}")
 
 
 def node_of(node: str) -> Resource:
@@ -127,7 +132,7 @@ def node_of(node: str) -> Resource:
     # A server makes of one object no list: a watch that asks for the form of lists only fails.
     form = "application/json;as=PartialObjectMetadata{};g=meta.k8s.io;v=v1,application/json"
     return Resource(
-        "/api/v1/nodes",
+        NODE_PATH,
         "Node",
         "v1",
         False,

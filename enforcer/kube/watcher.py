@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import random
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 from tenacity import RetryError as GaveUpError
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
     from enforcer.kube.client import Client
     from enforcer.kube.resource import Key, News, Resource
+
+    _Items: TypeAlias = list[tuple[Key, dict[str, Any]]]
 
 __all__ = ["Pace", "Watcher"]
 
@@ -133,9 +135,8 @@ class Watcher:
         objects: dict[Key, dict[str, Any]] = {}
         version, rest = None, ""
         while True:
-            page = self._get(rest)
-            for item in _items(page):
-                objects[key_of(item, self.resource)] = self.kept(item, self.resource)
+            page, items = self._get(rest)
+            objects.update(items)
             if len(objects) > _MAX_OBJECTS:
                 raise TooLargeError(f"there are more than {_MAX_OBJECTS:,} objects")
             version = version or version_of(page)
@@ -214,14 +215,18 @@ class Watcher:
         self._refusals = self._refusals + 1 if self.may_lack(error) else 0
         return self._refusals > _REFUSALS
 
-    def _get(self, rest: str) -> dict[str, Any]:
+    def _small(self, item: Any) -> tuple[Key, dict[str, Any]]:
+        """Return what is kept of *item*: while a list is read, no more than one object is there as a whole."""
+        return key_of(item, self.resource), self.kept(item, self.resource)
+
+    def _get(self, rest: str) -> tuple[dict[str, Any], _Items]:
         query = {"limit": str(self._page)}
         if rest:
             query["continue"] = rest
         if self.resource.selector:
             query["fieldSelector"] = self.resource.selector
         try:
-            return self.client.get(self.resource.path, query)
+            return self.client.get_list(self.resource.path, query, self._small)
         except TooLargeError:
             if self._page > 1:
                 self._page //= 2  # the next list, which is begun anew, has smaller parts
@@ -259,8 +264,7 @@ class Watcher:
         kind, item = event.get("type"), event.get("object")
         match kind:
             case "ADDED" | "MODIFIED" if isinstance(item, dict):
-                key, small = key_of(item, self.resource), self.kept(item, self.resource)
-                return Found(self.resource, key, small), version_of(item)
+                return Found(self.resource, *self._small(item)), version_of(item)
             case "DELETED":
                 return Deleted(self.resource, key_of(item, self.resource)), version_of(item)
             case "BOOKMARK":
@@ -287,12 +291,3 @@ class Watcher:
         are_numbers = all(each.isdecimal() and len(each) <= _DIGITS for each in (old, new))
         if are_numbers and int(new) < int(old):
             raise ExpiredError(f"the store went back from version {old} to {new}")
-
-
-def _items(page: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the objects of a part of a list; null is how some servers write an empty one."""
-    kind, items = page.get("kind"), page.get("items")
-    is_list = isinstance(kind, str) and kind.endswith("List") and "items" in page
-    if not is_list or not (items is None or isinstance(items, list)):
-        raise GarbageError("not a list")
-    return items or []
