@@ -13,6 +13,7 @@ import attrs
 
 from enforcer.kube.errors import printable
 from enforcer.kube.field_path import field_at
+from enforcer.kube.resource import FOREIGN
 from enforcer.kube.rollout import EVERYWHERE
 from enforcer.policy.text.digest import digest_of
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NodeStatus", "facts_of"]
 
+_FOREIGN: Final = frozenset(each.word for each in FOREIGN)
 _OLD: Final = 60.0  # seconds; the engine writes four times as often
 _MAX_POLICIES: Final = 5000
 _MAX_MESSAGES: Final = 100
@@ -168,7 +170,11 @@ class NodeStatus:
         self, results: Results, objects: Iterable[tuple[str, PolicyObject]]
     ) -> list[_Report]:
         found: dict[str, _Report] = {}
-        for name, item in objects:
+        known = list(objects)
+        own = {item.label for _, item in known if item.word not in _FOREIGN}
+        for name, item in known:
+            if item.word in _FOREIGN and item.label in own:
+                continue  # whoever sums up would take it for the policy that has a status
             result = results.files.get(str(self.folder / name))
             if result is None and item.refusal is None:
                 continue  # the engine has not looked yet

@@ -601,3 +601,24 @@ def test_what_cannot_be_read_is_not_what_is_not_there(node, reporter, monkeypatc
     (condition,) = sent[0]["conditions"]
     assert ("Unknown", "Unreadable") == (condition["status"], condition["reason"])
     assert why in condition["message"]
+
+
+@pytest.mark.parametrize("has_result", [True, False])
+def test_a_policy_of_another_engine_is_not_taken_for_one_with_a_status(tmp_path, has_result):
+    """Of one name, by its file it comes first: what it enforces, the other one does not."""
+    names = {word: f"shop.web.{word}.yaml" for word in ("kubearmorpolicy", "tetragonpolicy")}
+    objects = [(name, PolicyObject("shop", "web", word)) for word, name in names.items()]
+    active = FileResult("active", "", "", None, 5)
+    refused = FileResult("refused", "Refused", "policy 'shop/web' has its name from x", None, 0)
+    files = {str(tmp_path / names["kubearmorpolicy"]): active}
+    if has_result:
+        files[str(tmp_path / names["tetragonpolicy"])] = refused
+    results = Results("1", "6", 0.0, 1, "enforce", 0, files)
+    made = NodeStatus(tmp_path, lambda: 0.0)
+
+    status = made.make(results, objects)
+    alone = made.make(results, objects[:1])
+
+    states = [(each["name"], each["state"], each["denials"]) for each in status["policies"]]
+    assert [("shop/web", "refused", 0)] * has_result == states
+    assert ["active"] == [each["state"] for each in alone["policies"]]
