@@ -20,13 +20,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from enforcer.compiler import LocalHost
-from enforcer.errors import ControlError, EnforcerError, PolicyErrors
+from enforcer.compiler import LocalHost, limits
+from enforcer.errors import ControlError, EnforcerError, LimitError, PolicyErrors
 from enforcer.identity.layers import is_local
 from enforcer.libbpf.child import end_with
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts
 from enforcer.runtime.policies.active import ActiveSet
+from enforcer.runtime.policies.automata_shares import alone, beyond
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
@@ -36,7 +37,7 @@ from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from multiprocessing.connection import Connection
 
     from enforcer.compiler import LabelNumbers, LinkAsks
@@ -63,6 +64,7 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
+_TOO_MANY = limits.LIMITS["ENF_MAX_DFAS"] + 1
 _FEW = 100  # names to look up: they take some milliseconds, as does a process
 _IDLE = 0.1  # seconds between two looks at what else there is to do
 
@@ -197,17 +199,45 @@ def _prepare(order: Order, policies: PolicySet, automata: Automata | None = None
 
 def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
     sources, added = order.sources, _added(order)
+    found = find_texts(sources.paths, trust=sources.trust)
+    earlier = order.texts.unpack() if order.texts is not None else {}
+    now = {each.path: each.content for each in found}
+
+    def is_new(policy: Policy) -> bool:
+        file = policy.span.file
+        return file not in earlier or now.get(file) not in {None, earlier[file]}
+
+    def count(policies: Iterable[Policy]) -> int:
+        whole = PolicySet(tuple(map(without_marks, policies)))
+        return _prepare(order, sources.adapt(whole)).image.counts.dfas
+
+    def count_all(policies: Iterable[Policy]) -> int:
+        try:
+            return count(policies)
+        except LimitError:
+            return _TOO_MANY
+
+    def check(policies: PolicySet) -> None:
+        if over := list(alone(policies.policies, count(policies.policies))):
+            raise PolicyErrors(over)
 
     def make(policies: PolicySet) -> _Laid:
-        return _lay(order, sources.adapt(policies), automata)
-
-    def check(policies: PolicySet) -> Prepared:
-        alone = PolicySet(tuple(map(without_marks, policies.policies)))
-        return _prepare(order, sources.adapt(alone))
+        problem: LimitError | None = None
+        total = _TOO_MANY
+        try:
+            laid = _lay(order, sources.adapt(policies), automata)
+            total = laid.prepared.image.counts.dfas
+        except LimitError as error:
+            problem = error
+        if over := list(beyond(policies.policies, is_new, count_all, total)):
+            raise PolicyErrors(over)
+        if problem is not None:
+            raise problem
+        return laid
 
     chosen = choose(
-        find_texts(sources.paths, trust=sources.trust),
-        order.texts.unpack() if order.texts is not None else {},
+        found,
+        earlier,
         {policy.name: str(policy.span) for policy in added},
         make=make,
         check=check,
