@@ -25,7 +25,7 @@ __all__ = ["MAX_TOLD", "Costly", "RefusedFile", "is_at", "told"]
 MAX_TOLD: Final = 10
 """Errors of one file that are told."""
 
-_LONG: Final = 1.0  # seconds; what takes less is simply tried again
+_LONG: Final = 0.1  # seconds; what takes less is simply tried again
 _SHARE: Final = 100  # the same text takes one hundredth of a processor at most
 _LONGEST: Final = (
     3600.0  # seconds; links and containers, on which it may depend besides, change some time
@@ -67,17 +67,22 @@ class Costly:
 
     Attributes:
         clock: seconds that only grow, the same in all processes of this boot.
+        work: seconds of a processor: how busy the machine is says nothing of a text.
     """
 
     clock: Callable[[], float] = time.monotonic
+    work: Callable[[], float] = time.process_time
     _known: dict[tuple[str, str | None], RefusedFile] = attrs.field(factory=dict, init=False)
 
     @classmethod
     def of(
-        cls, refused: Iterable[RefusedFile], clock: Callable[[], float] = time.monotonic
+        cls,
+        refused: Iterable[RefusedFile],
+        clock: Callable[[], float] = time.monotonic,
+        work: Callable[[], float] = time.process_time,
     ) -> Costly:
         """Remember those of *refused* that are not to be tried yet."""
-        made, now = cls(clock), clock()
+        made, now = cls(clock, work), clock()
         made._known = {(each.path, each.digest): each for each in refused if each.again_at > now}
         return made
 
@@ -86,15 +91,14 @@ class Costly:
         return self._known.get((path, digest_of(text))) if self._known else None
 
     def again_at(self, began: float) -> tuple[float, str]:
-        """Return until when not to try what was tried from *began* on, and say it; 0 if it took no time."""
-        now = self.clock()
-        took = now - began
+        """Return until when not to try what *work* went into from *began* on, and say it; 0 if that was little."""
+        took = self.work() - began
         if took < _LONG:
             return 0.0, ""
         pause = min(_SHARE * took, _LONGEST)
         until = time.strftime("%H:%M:%S", time.gmtime(time.time() + pause))
-        return now + pause, (
-            f"to find that took {took:.0f} s, so the same text is not tried again before {until} UTC"
+        return self.clock() + pause, (
+            f"to find that took {took:.1f} s, so the same text is not tried again before {until} UTC"
         )
 
 

@@ -307,7 +307,7 @@ class _Choice(Generic[_T]):
         """Let fall back what cannot be compiled by itself; tell whether any did."""
         failed = False
         for unit in new:
-            began = self.costly.clock()
+            began = self.costly.work()
             try:
                 self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
