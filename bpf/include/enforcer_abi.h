@@ -647,7 +647,7 @@ struct enf_mounted {
 };
 
 /* Where a file system that shows what the kernel has once is by custom, as user space found it. */
-#define ENF_PLACES 10
+#define ENF_PLACES 13
 
 struct enf_place {
 	__u32 magic; /* s_magic */

@@ -3,7 +3,8 @@
 File systems that show the kernel's own objects, and where they are usually mounted.
 
 Every instance of such a file system shows the same objects, wherever it is mounted. So the kernel side
-also decides such files by their usual name.
+also decides such files by their usual name. Some have an instance for each namespace, with objects of its own
+(proc, and binfmt_misc since v6.7): a rule on the usual name then refuses these as well.
 """
 
 from __future__ import annotations
@@ -49,6 +50,9 @@ PSEUDO_FILE_SYSTEMS: Final = (
     PseudoFileSystem(b"configfs", 0x62656570, b"/sys/kernel/config"),
     PseudoFileSystem(b"efivarfs", 0xDE5E81E4, b"/sys/firmware/efi/efivars"),
     PseudoFileSystem(b"selinuxfs", 0xF97CFF8C, b"/sys/fs/selinux"),
+    PseudoFileSystem(b"binfmt_misc", 0x42494E4D, b"/proc/sys/fs/binfmt_misc"),
+    PseudoFileSystem(b"pstore", 0x6165676C, b"/sys/fs/pstore"),
+    PseudoFileSystem(b"fusectl", 0x65735543, b"/sys/fs/fuse/connections"),
 )
 
 

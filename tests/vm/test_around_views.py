@@ -55,7 +55,7 @@ spec:
     - name: kernel
       file: write
       match: {{path: [/proc/sys/kernel/domainname, /sys/kernel/profiling, "/proc/*/mem", /sys/class/net/lo/mtu,
-                     /sys/devices/virtual/net/lo/mtu]}}
+                     /sys/devices/virtual/net/lo/mtu, /proc/sys/fs/binfmt_misc/register]}}
       action: {{deny: {{errno: EDOM}}}}
     - {{name: fileless, exec: {{}}, match: {{fileless: true}}, action: {{deny: {{errno: EDOM}}}}}}
 ---
@@ -117,6 +117,13 @@ WAYS = {
     "second sysfs": Way(
         ("own_second", "sysfs", "/mnt", "/devices/virtual/net/lo/mtu"), (0, b""), (NO, b""), user=0
     ),
+    "binfmt_misc elsewhere": Way(
+        # what is registered has another form: whoever comes so far is told this
+        ("second", "binfmt_misc", "/opt/b", "/register", "nothing"),
+        (errno.EINVAL, b""),
+        (NO, b""),
+        user=0,
+    ),
     "own proc": Way(("own_second", "proc", "/mnt", "/self/mem"), (0, b""), (NO, b"")),
     "own proc, other file": Way(("own_second", "proc", "/mnt", "/self/comm"), (0, b""), (0, b"")),
     "sandbox": Way(("sandbox", "/usr/bin/cat"), (0, b"own" + b"here\n"), (0, b"own" + b"here\n")),
@@ -139,6 +146,7 @@ def place() -> Iterator[int]:
     Path("/etc/hostname").write_text("here\n")
     kept, other = shown_in_part(SHOWN), shown_in_part(EARLY)
     view_attempts.attach(other, str(LATE))
+    subprocess.run(["modprobe", "-q", "binfmt_misc"], check=False)
     os.close(other)
     yield kept
     os.close(kept)
