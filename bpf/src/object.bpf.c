@@ -70,6 +70,14 @@ __attribute__((noinline)) int enf_describe_fstype(struct enf_scratch *s, __u64 n
 		return 0;
 	n = bpf_probe_read_kernel_str(&s->text[ENF_TEXT_FSTYPE], ENF_FSTYPE_MAX + 1,
 				      (const void *)name);
+	/* get_fs_type() looks in front of a dot only: what mount(2) calls fuse.sshfs is of the type fuse. */
+	for (int i = 0; i < ENF_FSTYPE_MAX && i < n; i++) {
+		if (s->text[ENF_TEXT_FSTYPE + i] != '.')
+			continue;
+		s->text[ENF_TEXT_FSTYPE + i] = 0;
+		n = i + 1;
+		break;
+	}
 	/* What fills the room may be longer than it: unknown, so that onError decides. */
 	if (n <= 0 || n > ENF_FSTYPE_MAX) {
 		s->object.unknown |= ENF_BIT(ENF_DIM_FSTYPE);

@@ -7,6 +7,7 @@ the guards: what would take a protected name away, together with the mount it li
 from __future__ import annotations
 
 import errno
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,7 @@ CASES = [
     Case("mount_new", "mount"),
     Case("mount_new", "any"),
     Case("mount_new", "mount", extra="fsType: tmp*", label="type"),
+    Case("mount_subtype", "mount", extra="fsType: fuse", label="subtype"),
     Case("mount_new", "mount", extra="source: none", label="source"),
     Case("mount_new", "mount", extra="mountFlags: nosuid", label="flags"),
     Case("mount_new_by_descriptor", "mount"),
@@ -176,6 +178,7 @@ def _keep(name: str) -> Path:
 def controls() -> dict[str, tuple[int, bool]]:
     """What each attempt does where no policy is active."""
     mount_attempts.mount(None, "/", None, _PRIVATE | 0x4000)
+    subprocess.run(["modprobe", "-q", "fuse"], check=False)
     found = {}
     for case in CASES:
         _prepare("control", case)
