@@ -601,6 +601,8 @@ enum dentry_flags {
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000
+#define ENF_O_TRUNC 01000
+#define ENF_FMODE_CREATED 0x100000
 #define ENF_FMODE_EXEC 0x20
 #define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for its own use */
 #define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
@@ -719,6 +721,12 @@ enum dentry_flags {
 #define ENF_NFS_MAGIC 0x6969
 #define ENF_AFS_MAGIC 0x6b414653
 #define ENF_FUSE_MAGIC 0x65735546
+#define ENF_CIFS_MAGIC 0xff534d42
+#define ENF_SMB2_MAGIC 0xfe534d42
+#define ENF_CEPH_MAGIC 0x00c36400
+#define ENF_9P_MAGIC 0x01021997
+#define ENF_CODA_MAGIC 0x73757245
+#define ENF_VBOXSF_MAGIC 0x786f4256
 #define ENF_BTF_KIND_FUNC 12
 
 /* Any structure of the kernel that begins with a number of 64 bits. */

@@ -294,6 +294,31 @@ int BPF_PROG(enf_file_truncate, struct file *file, int ret)
 	return enf_act_file(file, ENF_OP_TRUNCATE);
 }
 
+/* Does the file system have a server, which may truncate a file as it opens it? */
+static __always_inline int enf_opens_elsewhere(const struct file *file)
+{
+	unsigned long magic = BPF_CORE_READ(file, f_path.dentry, d_sb, s_magic);
+
+	return magic == ENF_FUSE_MAGIC || magic == ENF_CIFS_MAGIC || magic == ENF_SMB2_MAGIC ||
+	       magic == ENF_CEPH_MAGIC || magic == ENF_9P_MAGIC || magic == ENF_NFS_MAGIC ||
+	       magic == ENF_CODA_MAGIC || magic == ENF_VBOXSF_MAGIC;
+}
+
+/*
+ * O_TRUNC where it takes effect in the open of the file system, before the kernel asks (handle_truncate comes behind
+ * vfs_open). Where it does not, file_truncate asks once more. What this open has made is empty.
+ */
+SEC("lsm/file_open")
+int BPF_PROG(enf_open_truncate, struct file *file, int ret)
+{
+	if (ret)
+		return ret;
+	if (!(file->f_flags & ENF_O_TRUNC) || (file->f_mode & ENF_FMODE_CREATED) ||
+	    !enf_opens_elsewhere(file))
+		return 0;
+	return enf_act_file(file, ENF_OP_TRUNCATE);
+}
+
 /* ---- Names -------------------------------------------------------------------------------- */
 
 /* By the prefilter, or by what is known of the directory: is there nothing to decide about the name? */

@@ -161,7 +161,8 @@ _ROWS: Final = (
               hooks="path_mknod path_rename path_link inode_create inode_mknod/enf_layer_mknod"
                     " inode_link/enf_layer_link inode_rename/enf_layer_rename"),
     Operation(Op.TRUNCATE, "file", "truncate", "truncate", "Shorten or lengthen.", _FILE, _UPDATE,
-              hooks="path_truncate file_truncate inode_setattr/enf_layer_setattr"
+              hooks="path_truncate file_truncate file_open/enf_open_truncate"
+                    " inode_setattr/enf_layer_setattr"
                     " file_ioctl/enf_append_ioctl file_ioctl_compat/enf_append_ioctl_compat"),
     Operation(Op.MMAP_EXEC, "file", "mmapExec", "mmap", "Map executable.", _FILE, _FILE_OTHER,
               hooks="mmap_file file_mprotect"),
