@@ -34,4 +34,12 @@ static __always_inline void enf_nowhere_known(struct enf_access *a)
 	a->unknown |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
 }
 
+/* Do packets of the protocol begin with two ports: TCP, UDP, DCCP, SCTP, UDP-Lite? */
+static __always_inline int enf_has_ports(__u32 protocol)
+{
+	return protocol == ENF_IPPROTO_TCP || protocol == ENF_IPPROTO_UDP ||
+	       protocol == ENF_IPPROTO_DCCP || protocol == ENF_IPPROTO_SCTP ||
+	       protocol == ENF_IPPROTO_UDPLITE;
+}
+
 #endif

@@ -73,12 +73,34 @@ static __always_inline long enf_copy(struct enf_sockaddr *sa, const void *addres
 #define ENF_ADDR_INET 1
 #define ENF_ADDR_UNIX 2
 
+/*
+ * The port of an address. A socket of IP whose protocol has no ports takes what the caller wrote there and does not
+ * look at it: then the access has no port. A raw one takes none by a bind, and where the protocol has ports its packets
+ * name what they like: unknown.
+ */
+static __always_inline void enf_port(struct enf_access *a, __u16 port)
+{
+	int is_ip = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
+	int is_raw = is_ip && a->type == ENF_SOCK_RAW;
+
+	if (is_ip && !enf_has_ports(a->protocol) && a->protocol != ENF_IPPROTO_SMC &&
+	    a->protocol != ENF_IPPROTO_MPTCP && !(is_raw && a->protocol == ENF_IPPROTO_RAW))
+		return;
+	if (is_raw && a->op[0] == ENF_OP_BIND)
+		return;
+	a->present |= ENF_BIT64(ENF_DIM_PORT);
+	if (is_raw)
+		a->unknown |= ENF_BIT64(ENF_DIM_PORT);
+	else
+		a->port = port;
+}
+
 /* Family, port and address, which are the first word of a struct sockaddr_in. */
 static __always_inline int enf_sockaddr4(struct enf_access *a, __u64 word)
 {
 	enf_v4(a, word >> 32);
-	a->port = bpf_ntohs((__u16)(word >> 16));
-	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	enf_port(a, bpf_ntohs((__u16)(word >> 16)));
+	a->present |= ENF_BIT64(ENF_DIM_ADDR);
 	return ENF_ADDR_INET;
 }
 
@@ -140,8 +162,8 @@ static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *a
 	} else {
 		return ENF_ADDR_NONE;
 	}
-	a->port = ((__u16)sa.data[0] << 8) | sa.data[1];
-	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
+	enf_port(a, ((__u16)sa.data[0] << 8) | sa.data[1]);
+	a->present |= ENF_BIT64(ENF_DIM_ADDR);
 	return ENF_ADDR_INET;
 }
 
@@ -541,8 +563,7 @@ static __always_inline int enf_act_told(struct enf_access *a, __u64 sk, struct m
 	if (!hops)
 		return 0;
 	enf_of_sock(port, sk, __sk_common.skc_dport);
-	a->port = bpf_ntohs(port);
-	a->present |= ENF_BIT64(ENF_DIM_PORT);
+	enf_port(a, bpf_ntohs(port));
 	return enf_act_hops(a, hops);
 }
 

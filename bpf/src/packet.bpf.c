@@ -1,19 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The headers of an IP packet. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___packet
+#include "address.bpf.h"
 #include "operand.bpf.h"
 #include "packet.bpf.h"
 
 #define ENF_ETH_IP 0x0800
 #define ENF_ETH_IPV6 0x86dd
 #define ENF_FRAGMENT 0x1fff
-
-/* Behind which protocols the two ports come first: TCP, UDP, DCCP, SCTP, UDP-Lite. */
-static __always_inline int enf_has_ports(__u32 protocol)
-{
-	return protocol == 6 || protocol == 17 || protocol == 33 || protocol == 132 ||
-	       protocol == 136;
-}
 
 /* What may stand between the header of IPv6 and the packet's own: not followed, so it is unknown. */
 static __always_inline int enf_is_extension(__u32 next)

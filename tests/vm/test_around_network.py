@@ -29,13 +29,15 @@ from patience import scaled
 ROOT = Path("/opt/enforcer-test-around")
 PROGRAM = ROOT / "around"
 LIMITED, LISTENER = ROOT / "limited", ROOT / "listener"
+WEB, MAIL = ROOT / "web", ROOT / "mail"
 """The same program under names that rules on sockets without an address are about."""
 
 ACCESS = errno.EACCES
 LIBC = ctypes.CDLL(None, use_errno=True)
-TCP, INET, RXRPC, SOURCE, BOUND, MQ = 4310, 4311, 4312, 4313, 4314, "/enforcer-kept"
+TCP, INET, RXRPC, SOURCE, BOUND, PORT, MQ = 4310, 4311, 4312, 4313, 4314, 4315, "/enforcer-kept"
 KEPT, FREE_MQ = ROOT / "kept", "/enforcer-free"
 FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
+BOUND4 = "127.66.0.5"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
 MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
 CGROUPS = Path("/sys/fs/cgroup")
@@ -53,6 +55,10 @@ spec:
       match: {{address: ["{FORBIDDEN6}", {FORBIDDEN4}]}}
       action: {{deny: {{errno: EACCES}}}}
     - {{network: bind, match: {{port: {BOUND}}}, action: {{deny: {{errno: EACCES}}}}}}
+    - {{network: bind, match: {{address: {BOUND4}}}, action: {{deny: {{errno: EACCES}}}}}}
+    - {{network: egress, match: {{port: {PORT}, process: {{binary: {WEB}}}}}, action: allow}}
+    - {{network: egress, match: {{process: {{binary: {WEB}}}}}, action: {{deny: {{errno: EACCES}}}}}}
+    - {{network: egress, match: {{port: {PORT}, process: {{binary: {MAIL}}}}}, action: {{deny: {{errno: EACCES}}}}}}
     - network: socket
       match: {{protocol: tcp, process: {{binary: {LIMITED}}}}}
       action: {{deny: {{errno: EACCES}}}}
@@ -81,7 +87,7 @@ def place() -> Iterator[Path]:
     KEPT.mkdir()
     (ROOT / "seen").touch()
     compiled.place("around-network", PROGRAM)
-    for copy in (LIMITED, LISTENER):
+    for copy in (LIMITED, LISTENER, WEB, MAIL):
         shutil.copy(PROGRAM, copy)
     for module in ("mptcp_diag", "smc", "rxrpc"):  # what makes a family known, where it is a module
         subprocess.run(["modprobe", "-q", module], check=False)
@@ -259,17 +265,22 @@ BINDS = {
     "datagrams, AF_UNSPEC": (socket.AF_INET, socket.SOCK_DGRAM, 0, socket.AF_UNSPEC),
     "AF_SMC": (AF_SMC, socket.SOCK_STREAM, 0, socket.AF_INET),
     "AF_SMC, AF_UNSPEC": (AF_SMC, socket.SOCK_STREAM, 0, socket.AF_UNSPEC),
-    "raw": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_INET),
-    "raw, AF_UNIX": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_UNIX),
-    "raw, a family without addresses": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_IPX),
 }
 """Family, type and protocol of a socket, and the family that its address claims."""
 
+RAW_BINDS = {
+    "raw": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_INET),
+    "raw, AF_UNIX": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_UNIX),
+    "raw, a family without addresses": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_IPX),
+    "raw, of TCP": (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP, socket.AF_INET),
+}
+"""Those that bind to an address and to no port, whatever stands there."""
 
-def _bind(way: str, port: int) -> int:
-    """The errno of binding to no address and *port*."""
-    *kind, family = BINDS[way]
-    address = struct.pack("=H", family) + struct.pack("!H4s8x", port, bytes(4))
+
+def _bind(way: str, port: int, to: str = "0.0.0.0") -> int:
+    """The errno of binding to an address, by default to none, and to *port*."""
+    *kind, family = {**BINDS, **RAW_BINDS}[way]
+    address = struct.pack("=H", family) + struct.pack("!H4s8x", port, socket.inet_aton(to))
     try:
         with socket.socket(*kind) as it:
             return ctypes.get_errno() if LIBC.bind(it.fileno(), address, len(address)) else 0
@@ -279,7 +290,30 @@ def _bind(way: str, port: int) -> int:
 
 @pytest.fixture(scope="module")
 def bound(place) -> dict[str, int]:
-    return {way: _bind(way, BOUND) for way in BINDS}
+    return {way: _bind(way, BOUND) for way in BINDS} | {
+        way: _bind(way, BOUND, BOUND4) for way in RAW_BINDS
+    }
+
+
+# ---- What has no ports -----------------------------------------------------------------------------
+
+PINGS = Path("/proc/sys/net/ipv4/ping_group_range")
+PORTLESS = {"ping": "2 2 1", "ping of version 6": "10 2 58", "raw, of ICMP": "2 3 1"}
+RAW_PORTS = {"raw, of TCP": "2 3 6", "raw, of UDP": "2 3 17", "raw, of any": "2 3 255"}
+
+
+def _to(words: str, port: int = PORT) -> str:
+    """What connects a socket, which for each of these sends a packet, too."""
+    return f"connect {words} {'::1' if words.startswith('10') else '127.0.0.1'} {port}"
+
+
+@pytest.fixture(scope="module")
+def portless(place) -> Iterator[dict[str, int]]:
+    """How connections of sockets without ports end while there is no policy."""
+    before = PINGS.read_text()
+    PINGS.write_text("0 0")
+    yield {name: _do(_to(words)) for name, words in {**PORTLESS, **RAW_PORTS}.items()}
+    PINGS.write_text(before)
 
 
 # ---- Listening, and names ---------------------------------------------------------------------------
@@ -317,7 +351,7 @@ def tried(connected, made, sent, listened, named) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tried, bound, tmp_path_factory) -> Iterator[Engine]:
+def engine(tried, bound, portless, tmp_path_factory) -> Iterator[Engine]:
     with running(POLICY, tmp_path_factory.mktemp("around")) as it:
         yield it
 
@@ -360,6 +394,40 @@ def test_port_is_not_bound_in_disguise(way, bound, engine):
     assert bound[way] == 0
 
     assert (ACCESS, 0) == (_bind(way, BOUND), _bind(way, BOUND + 1))
+
+
+@pytest.mark.parametrize("way", RAW_BINDS)
+def test_address_is_not_bound_in_disguise(way, bound, engine):
+    """A raw socket looks neither at the family nor at the port: a rule on ports is not about it."""
+    assert bound[way] == 0
+
+    assert (ACCESS, 0) == (_bind(way, PORT, BOUND4), _bind(way, BOUND))
+
+
+@pytest.mark.parametrize("name", PORTLESS)
+def test_what_has_no_ports_meets_no_rule_on_them(name, portless, engine):
+    """Else anybody who may use one port could reach every machine by ICMP, naming that port."""
+    assert portless[name] == 0
+    words = PORTLESS[name]
+
+    assert [ACCESS, ACCESS] == [_do(_to(words), WEB), _do(_to(words, PORT + 1), WEB)]
+    assert [0, 0] == [_do(_to(words), MAIL), _do(_to(words, PORT + 1), MAIL)]
+
+
+@pytest.mark.parametrize("name", RAW_PORTS)
+def test_port_of_raw_packets_is_unknown(name, portless, engine):
+    """They name what they like, whatever the address says: it allows nothing, and what denies it decides in doubt."""
+    assert portless[name] == 0
+    words = RAW_PORTS[name]
+
+    assert [ACCESS, ACCESS] == [_do(_to(words), WEB), _do(_to(words, PORT + 1), WEB)]
+    assert [ACCESS, ACCESS] == [_do(_to(words), MAIL), _do(_to(words, PORT + 1), MAIL)]
+
+
+@pytest.mark.parametrize("words", ["2 2 17", "10 2 17"])
+def test_ports_are_known_where_there_are_any(words, engine):
+    assert [0, ACCESS] == [_do(_to(words), WEB), _do(_to(words, PORT + 1), WEB)]
+    assert [ACCESS, 0] == [_do(_to(words), MAIL), _do(_to(words, PORT + 1), MAIL)]
 
 
 @pytest.mark.parametrize("version", [4, 6])
