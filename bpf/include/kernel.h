@@ -409,6 +409,11 @@ struct linux_binprm {
 	char buf[256];
 };
 
+/* Since v6.14 (a5874fde3c088, "exec: Add a new AT_EXECVE_CHECK flag to execveat(2)"). */
+struct linux_binprm___check {
+	unsigned int is_check : 1;
+};
+
 struct sock_common {
 	unsigned short skc_family;
 	__u16 skc_num;

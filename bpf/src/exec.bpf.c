@@ -54,6 +54,24 @@ int BPF_PROG(enf_exec, struct linux_binprm *bprm, int ret)
 	return enf_act(&room.a);
 }
 
+/*
+ * Who only asks whether a file may be run (AT_EXECVE_CHECK, v6.14), as interpreters do about scripts, comes no further
+ * than this. Nothing of the file has been read yet, so nobody knows whether it is a script.
+ */
+SEC("lsm/bprm_creds_for_exec")
+int BPF_PROG(enf_exec_check, struct linux_binprm *bprm, int ret)
+{
+	struct enf_access a = { .is_file = 1 };
+
+	if (ret)
+		return ret;
+	if (!bpf_core_field_exists(((struct linux_binprm___check *)0)->is_check) ||
+	    !BPF_CORE_READ_BITFIELD_PROBED((struct linux_binprm___check *)bprm, is_check))
+		return 0;
+	enf_bprm_access(&a, bprm, enf_pointer(bprm, file), ENF_OP_EXEC);
+	return enf_act(&a);
+}
+
 static __always_inline void enf_creds_access(struct enf_access *a, struct linux_binprm *bprm,
 					     struct file *file)
 {

@@ -168,6 +168,7 @@ NAMES: Final = (
 
 HOOKS: Final = (
     _hook("enf_exec"),
+    _hook("enf_exec_check"),
     _hook("enf_exec_creds"),
     _hook("enf_exec_creds_end"),
     # Of two programs on one hook the kernel runs the one attached later first: this one must still

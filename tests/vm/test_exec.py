@@ -16,7 +16,7 @@ from pathlib import Path
 import attrs
 import pytest
 from daemon import every_map, kernel_counts
-from engine import Engine, running
+from engine import Engine, python, running
 from programs import RAN, Ended, Workshop, unprivileged
 
 from enforcer import _abi
@@ -281,6 +281,30 @@ def test_refused_program_never_runs(form, verb, shop, controls, engine):
 
     assert FORMS[form].attack(shop, verb) == REFUSED[verb]
     assert FORMS[form].neighbour(shop, verb) == RAN
+
+
+def checked(path: Path) -> int:
+    """How a process ends that only asks whether a file may be run (AT_EXECVE_CHECK)."""
+    code = """
+import ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+words = (ctypes.c_char_p * 2)(sys.argv[1].encode(), None)
+result = libc.syscall(322, -100, words[0], words, words, 0x10000)
+sys.exit(ctypes.get_errno() if result else 0)
+"""
+    return python(code, str(path)).returncode
+
+
+def test_who_only_asks_is_told_that_it_never_runs(shop, controls, engine):
+    """Interpreters ask so before they run a script that they have opened."""
+    neighbours = [checked(ROOT / verb / "neighbour") for verb in ACTION]
+    if neighbours == [errno.EINVAL] * 2:
+        pytest.skip("before Linux 6.14 nobody can ask")
+    assert [0, 0] == neighbours
+
+    for verb in ACTION:
+        answers = [checked(ROOT / verb / name) for name in ("plain", "script.sh")]
+        assert answers == [REFUSED[verb].code] * 2
 
 
 @pytest.mark.parametrize("verb", ACTION)

@@ -134,7 +134,7 @@ _ROWS: Final = (
     # ---- Programs
     Operation(Op.EXEC, "exec", "exec", "execve", "Run a program.",
               f"{_PROGRAM} script fileCapabilities args", _LAUNCH,
-              hooks="bprm_check_security/enf_exec"),
+              hooks="bprm_check_security/enf_exec bprm_creds_for_exec/enf_exec_check"),
     Operation(Op.EXEC_CREDS, "exec", "exec", "execve",
               "Run a program, asked when the capabilities that it gets are known.",
               f"{_PROGRAM} fileCapabilities", _LAUNCH,

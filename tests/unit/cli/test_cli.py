@@ -117,7 +117,9 @@ def test_check_explains_where_rules_are_decided(good, monkeypatch, capsys):
     assert main(["check", "--explain", str(good)]) == Exit.OK
 
     first, second, last = capsys.readouterr().out.splitlines()
-    assert first.endswith("rule no-cat: exec: decided at LSM hooks bprm_check_security, mmap_file")
+    assert first.endswith(
+        "rule no-cat: exec: decided at LSM hooks bprm_check_security, bprm_creds_for_exec, mmap_file"
+    )
     assert "needs root" in second
     assert last.startswith("ok: ")
 

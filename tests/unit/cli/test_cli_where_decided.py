@@ -57,11 +57,11 @@ def of_rule(rule, **options):
         ("file: read, match: {path: /x}", "file read: decided at LSM hook file_open"),
         (
             "exec: {}, match: {path: /x}",
-            "exec: decided at LSM hooks bprm_check_security, mmap_file",
+            "exec: decided at LSM hooks bprm_check_security, bprm_creds_for_exec, mmap_file",
         ),
         (
             "exec: {}, match: {path: /x}, loader: false",
-            "exec: decided at LSM hook bprm_check_security",
+            "exec: decided at LSM hooks bprm_check_security, bprm_creds_for_exec",
         ),
         (
             "kprobe: {function: takes, at: return}",

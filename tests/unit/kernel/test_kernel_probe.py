@@ -173,7 +173,8 @@ def test_around_functions_capabilities_of_files_come_late(refused, monkeypatch):
 
     found = {each.op: each for each in report.operations}
     assert probe.KILLS_AFTER == found["EXEC_CREDS"].gives
-    assert (probe.PREVENTS, ("security_bprm_check",)) == (found["EXEC"].gives, found["EXEC"].hooks)
+    assert probe.PREVENTS == found["EXEC"].gives
+    assert ("security_bprm_check", "security_bprm_creds_for_exec") == found["EXEC"].hooks
     assert ("security_create_user_ns",) == found["USERNS"].hooks
     assert "pass undecided" in report.problems[0].what
     assert "security_* functions, since bpf is not among the active LSMs" == report.way
