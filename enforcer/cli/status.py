@@ -6,13 +6,14 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from enforcer import places
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
-from enforcer.cli.exits import Exit
+from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural, size, span
-from enforcer.runtime.control.protocol import STATUS, Client
+from enforcer.runtime.control.protocol import STATUS, Client, NoDaemonError
 
 if TYPE_CHECKING:
     import argparse
@@ -40,8 +41,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    with Client.connect(args.socket) as client:
-        state = client.ask(STATUS)["status"]
+    try:
+        with Client.connect(args.socket) as client:
+            state = client.ask(STATUS)["status"]
+    except NoDaemonError:
+        from enforcer.cli.stop import is_left
+
+        if args.socket == places.SOCKET and is_left(places.PINS):
+            raise UsageError(
+                "no daemon is running, and what one has left is still enforced: "
+                "enforcer start takes it over, enforcer stop --force ends it"
+            ) from None
+        raise
     if args.form == JSON:
         document: StatusDocument = {"version": 1, **state}
         print_document(document)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from enforcer.cli.document_types import StopDocument
 
-__all__ = ["EXAMPLES", "add_arguments", "run"]
+__all__ = ["EXAMPLES", "add_arguments", "is_left", "run"]
 
 EXAMPLES = """\
 examples:
@@ -78,13 +78,13 @@ def _stop(socket: Path, pins: Path, passphrase: Passphrase) -> StopDocument:
             raise UsageError(
                 f"no daemon answers at {socket}, but one holds {pins}: name its --socket"
             ) from None
-        if _is_left(pins):
+        if is_left(pins):
             raise UsageError(
                 "enforcement of a lost daemon is still active: "
                 "enforcer start takes it over, enforcer stop --force ends it"
             ) from None
         raise
-    return {"version": 1, "daemon": True, "killed": None, "removed": 0, "pinned": _is_left(pins)}
+    return {"version": 1, "daemon": True, "killed": None, "removed": 0, "pinned": is_left(pins)}
 
 
 def _ask(socket: Path, passphrase: Passphrase) -> None:
@@ -125,7 +125,7 @@ def _force(socket: Path, pins: Path, passphrase: Passphrase) -> StopDocument:
 
 
 def _enter(pins: Path, passphrase: Passphrase) -> None:
-    if _is_left(pins):
+    if is_left(pins):
         let_in(pins, passphrase)
 
 
@@ -169,7 +169,8 @@ def _is_held(pins: Path) -> bool:
     return held(pins)
 
 
-def _is_left(pins: Path) -> bool:
+def is_left(pins: Path) -> bool:
+    """Tell whether something is pinned below *pins*; False if this process may not look."""
     try:
         with os.scandir(pins) as entries:
             if next(entries, None) is None:

@@ -188,9 +188,13 @@ class _Walk:
         what = "the directory" if is_directory else "the link" if is_link else "the file"
         if found.st_uid not in {0, self.trust.uid}:
             option = "-h " if is_link else ""
+            # A directory may be somebody's home, which is not to become root's.
+            remedy = f"chown {option}root {shown}"
+            if is_directory:
+                path, remedy = path.absolute(), "put policies into a folder of root's"
             self._refuse(
                 f"not read: {what} {path} belongs to user {found.st_uid}, who could change what is "
-                f"enforced: chown {option}root {shown}"
+                f"enforced: {remedy}"
             )
         if is_link or not mode & _OTHERS:
             return

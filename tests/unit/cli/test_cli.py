@@ -303,7 +303,7 @@ def test_what_is_read_again_is_no_standard_input(capsys):
 @pytest.mark.parametrize("command", ["status", "stop", "events"])
 def test_commands_for_a_daemon_that_does_not_run(command, tmp_path, capsys, monkeypatch):
     """One sentence that says how to start it."""
-    monkeypatch.setattr("enforcer.cli.stop._is_left", lambda _: False)
+    monkeypatch.setattr("enforcer.cli.stop.is_left", lambda _: False)
 
     code = main([command, "--socket", str(tmp_path / "none.sock")])
 

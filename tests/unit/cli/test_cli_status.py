@@ -140,3 +140,16 @@ def test_the_state_as_a_document(tmp_path, capsys):
 def test_nothing_pinned_nothing_protected(shown):
     """What does not hold is not claimed."""
     assert shown() == shown(pending=None, pinned=None, protected=False, runtimeChanges=[])
+
+
+def test_what_a_daemon_has_left_is_told(monkeypatch, tmp_path, capsys):
+    """Nobody is to believe that nothing is enforced; of a socket of one's own nothing is known."""
+    for path in (tmp_path / "s.sock", tmp_path / "other.sock"):
+        for is_left in (True, False):
+            monkeypatch.setattr("enforcer.cli.status.places.SOCKET", tmp_path / "s.sock")
+            monkeypatch.setattr("enforcer.cli.stop.is_left", lambda _, left=is_left: left)
+
+            assert Exit.USAGE == main(["status", "--socket", str(path)])
+            told = capsys.readouterr().err
+            assert (is_left and path.name == "s.sock") is ("is still enforced" in told)
+            assert "no daemon is running" in told

@@ -46,7 +46,7 @@ class Pins:
 def pins(monkeypatch):
     made = Pins()
     monkeypatch.setattr(module, "_clear", made.clear)
-    monkeypatch.setattr(module, "_is_left", lambda _: made.sessions > 0)
+    monkeypatch.setattr(module, "is_left", lambda _: made.sessions > 0)
     monkeypatch.setattr(module, "_is_held", lambda _: made.is_held)
     monkeypatch.setattr(module, "require_root", lambda _: None)
     return made
