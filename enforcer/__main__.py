@@ -5,6 +5,7 @@
 Everything is imported inside: Ctrl-C while modules are read is no reason for a traceback, either.
 """
 
+import os
 import sys
 
 __all__ = ["kubectl", "kubectl_complete", "main"]
@@ -14,6 +15,7 @@ _INTERRUPTED = 130  # as enforcer.cli.exits has it, which may not be imported ye
 
 def main() -> int:
     """Run ``enforcer`` with the arguments of this process; return the exit code."""
+    _open_standard()
     try:
         from enforcer.cli.main import main as run  # noqa: PLC0415 (it takes time: see above)
 
@@ -24,6 +26,7 @@ def main() -> int:
 
 def kubectl() -> int:
     """Run ``kubectl enforcer``, as whose plug-in this process was started; return the exit code."""
+    _open_standard()
     try:
         from enforcer.plugin.main import main as run  # noqa: PLC0415 (as above)
 
@@ -40,6 +43,23 @@ def kubectl_complete() -> int:
         return run()
     except (KeyboardInterrupt, BrokenPipeError):
         return _INTERRUPTED
+
+
+def _open_standard() -> None:
+    """
+    Have standard input, output and error lead nowhere if they are closed (``>&-``), as some supervisors leave them.
+
+    Else the next file or map that is opened is one of them, and Python has none at all to write to.
+    """
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(
+                os.open(os.devnull, os.O_RDWR), True
+            )  # the lowest number that is free: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (for as long as it runs)
 
 
 if __name__ == "__main__":

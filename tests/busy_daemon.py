@@ -113,6 +113,7 @@ class Policies(FakePolicyControl):
             "protected": True,
             "pinned": "/sys/fs/bpf/enforcer",
             "runtimeChanges": [],
+            "notActive": "",
             "refusedFiles": [],
         }
 

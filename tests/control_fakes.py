@@ -101,6 +101,7 @@ class FakePolicyControl:
             },
             "pinned": None,
             "runtimeChanges": [],
+            "notActive": "",
             "refusedFiles": [],
         }
 

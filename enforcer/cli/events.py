@@ -120,7 +120,7 @@ def _show_kept(args: argparse.Namespace, wanted: dict[str, object] | None) -> se
 
 def _follow(args: argparse.Namespace, client: Client, shown: set[str]) -> None:
     try:
-        for message in client.follow():
+        for message in client.follow(reader=1):
             if message["kind"] != "match" or message["id"] not in shown:
                 _print(args, message)
     except KeyboardInterrupt:

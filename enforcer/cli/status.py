@@ -87,6 +87,8 @@ def _head(state: Status) -> Iterator[str]:
     for sink in state["sinks"]:
         if sink["failing"] or sink["dropped"]:
             yield f"{sink['name']}: {'failing, ' * sink['failing']}{sink['dropped']:,} dropped"
+    if wrong := state.get("notActive"):
+        yield f"what the policy files say now is not active: {wrong}"
     for refused in state.get("refusedFiles", ()):
         what = "what it said before is active" if refused["kept"] else "nothing of it is active"
         yield f"refused: {refused['file']}: {what}: {refused['errors'][0]}"

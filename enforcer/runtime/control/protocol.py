@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import errno
 import json
+import select
 import socket
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Generic, TypeVar, cast
@@ -208,11 +209,26 @@ class Client:
             raise KeyNeededError(str(refusal["error"]), **challenge)
         raise ControlError(str(refusal.get("error", "the daemon refused without a reason")))
 
-    def follow(self) -> Iterator[RecordDocument | SkippedDocument]:
-        """Yield the records that come after ``events`` until the daemon closes the connection."""
+    def follow(self, reader: int | None = None) -> Iterator[RecordDocument | SkippedDocument]:
+        """
+        Yield the records that come after ``events`` until the daemon closes the connection.
+
+        *reader* is a descriptor of who reads them: it also ends when that one has gone, and not only at the next record.
+        """
         self._socket.settimeout(None)
-        while (message := self.next_message()) is not None:
+        while reader is None or self._has_more(reader):
+            if (message := self.next_message()) is None:
+                return
             yield cast("RecordDocument | SkippedDocument", message)
+
+    def _has_more(self, reader: int) -> bool:
+        """Wait for the daemon; False if *reader* goes before."""
+        if b"\n" in self._rest:
+            return True
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        poll.register(reader, 0)  # what is wrong with it is told in any case
+        return all(descriptor != reader for descriptor, _ in poll.poll())
 
     def wait_closed(self, timeout: float) -> bool:
         """Wait until the daemon closes the connection; False if it did not in time."""

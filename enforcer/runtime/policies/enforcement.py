@@ -8,6 +8,7 @@ One that does not fit gets its own session, which is active before the old one i
 
 from __future__ import annotations
 
+import functools
 import time
 from typing import TYPE_CHECKING
 
@@ -108,12 +109,8 @@ class Enforcement:
             EnforcerError: something is wrong; the old set stays.
         """
         self._require_settled()
-        if self._files is not None:
-            self._files.watch.renew()
-        answer = self._change(self.now.overlay, None, confirm_within)
-        if self._files is not None:
-            self._files.activated()
-        return answer
+        change = functools.partial(self._change, self.now.overlay, None, confirm_within)
+        return change() if self._files is None else self._files.asked(change)
 
     def confirm(self) -> Confirmation:
         """
@@ -226,6 +223,11 @@ class Enforcement:
     def problem(self) -> str:
         """Why what the policy files say is not active and is tried again, where no file is to blame; else empty."""
         return self._files.problem if self._files is not None else ""
+
+    @property
+    def wrong(self) -> str:
+        """Why what the policy files say is not active; empty if it is, as far as is known."""
+        return self._files.wrong if self._files is not None else ""
 
     def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
         """

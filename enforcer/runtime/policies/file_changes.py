@@ -12,13 +12,18 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.errors import ControlError, EnforcerBug, PolicyError, PolicyErrors
+from enforcer.errors import (
+    ControlError,
+    EnforcerBug,
+    EnforcerError,
+    PolicyError,
+    PolicyErrors,
+)
 from enforcer.runtime.policies.unattended import attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from enforcer.errors import EnforcerError
     from enforcer.runtime.control.answers import ChangeAnswer
     from enforcer.runtime.policies.watch import PolicyWatch
 
@@ -45,6 +50,7 @@ class FileChanges:
         tell: is called instead of *reload*, if somebody else decides.
         acts_for_good: whether what *reload* activates needs nobody's confirmation.
         problem: why what the files say is not active, if no file is to blame; it is tried again.
+        wrong: why it is not active, whatever is to blame; empty if it is, as far as is known.
     """
 
     watch: PolicyWatch
@@ -55,6 +61,7 @@ class FileChanges:
     tell: Callable[[], None] | None = None
     acts_for_good: bool = True
     problem: str = attrs.field(default="", init=False)
+    wrong: str = attrs.field(default="", init=False)
     _is_due: bool = attrs.field(default=False, init=False)
     _again_at: float | None = attrs.field(default=None, init=False)
     _pause: float = attrs.field(default=_FIRST, init=False)
@@ -74,6 +81,29 @@ class FileChanges:
             self.activated()
         else:
             self._try_later(error)
+        self.failed(error)
+
+    def failed(self, error: EnforcerError | None) -> None:
+        """Know why what the files say could not be activated; None: it could."""
+        first, *others = getattr(error, "errors", (error,))
+        more = f" (and {len(others)} more)" if others else ""
+        self.wrong = "" if first is None else f"{first}{more}"
+
+    def asked(self, change: Callable[[], ChangeAnswer]) -> ChangeAnswer:
+        """
+        Do *change*, which somebody asks for and which activates what the files say.
+
+        Raises:
+            EnforcerError: it cannot be done.
+        """
+        self.watch.renew()
+        try:
+            answer = change()
+        except EnforcerError as error:
+            self.failed(error)
+            raise
+        self.activated()
+        return answer
 
     def forget(self) -> None:
         """Treat what the files say as known, whether it is active or not."""
@@ -82,7 +112,7 @@ class FileChanges:
 
     def activated(self) -> None:
         """Know that what the files say needs no other try."""
-        self.problem, self._pause = "", _FIRST
+        self.problem, self.wrong, self._pause = "", "", _FIRST
         self._is_due, self._again_at = False, None
 
     def _try_later(self, error: EnforcerError) -> None:

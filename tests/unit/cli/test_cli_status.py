@@ -93,6 +93,14 @@ def test_files_that_are_refused(shown):
     assert lines[-1].startswith("web     audit (older)")
 
 
+def test_files_that_are_wrong(shown):
+    """What is active is not what they say: nobody is to take the one for the other."""
+    (line,) = (line for line in shown(notActive="/p/a.yaml:1:2: no \x1b") if "not active" in line)
+
+    assert "what the policy files say now is not active: /p/a.yaml:1:2: no \\x1b" == line
+    assert not any("not active" in line for line in shown(notActive=""))
+
+
 def test_who_changed_what(tmp_path, capsys):
     """The newest changes, each with who asked for it; requests that change nothing are none."""
     served = Served(tmp_path / "s.sock", STATE)

@@ -144,3 +144,28 @@ def test_a_watch_that_only_tells_tries_nothing(files, changes):
     changes.look()
     pass_seconds(files, changes, 1000)
     assert (["changed"], []) == (files.told, files.tried)
+
+
+@pytest.mark.parametrize("error", [*OF_POLICIES, KILLED, REFUSED])
+def test_why_it_is_not_active_is_known(files, changes, error):
+    """Whatever is to blame, and until it is: for who looks at the status, and not at what was printed."""
+    files.changes, files.fails = 1, error
+    changes.look()
+    shown = str(getattr(error, "errors", [error])[0])
+    assert shown == changes.wrong
+
+    files.changes, files.fails = 1, None
+    changes.look()
+    assert "" == changes.wrong
+
+
+def test_a_reload_that_is_asked_for_says_it_as_well(files, changes):
+    """Of several errors the first, with their number; the caller is told all."""
+    files.fails = PolicyErrors([PolicyError("one"), PolicyError("two"), PolicyError("three")])
+    with pytest.raises(PolicyErrors):
+        changes.asked(files.reload)
+    assert "one (and 2 more)" == changes.wrong
+
+    files.fails = None
+    assert ANSWER == changes.asked(files.reload)
+    assert "" == changes.wrong
