@@ -12,6 +12,7 @@ each fork, so that what is forked has nothing of theirs, and begin again when th
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import time
@@ -138,7 +139,7 @@ class Readers:
                     raise
 
     def rest(self) -> None:
-        """End the threads that wait for work; those that hang cannot be ended."""
+        """End the threads that wait for work, and wait for that; those that hang cannot be ended."""
         self._recover()
         _dismiss(self._idle)
         for reader in self._idle:
@@ -194,3 +195,5 @@ def _forget_all() -> None:
 
 _all: weakref.WeakSet[Readers] = weakref.WeakSet()
 os.register_at_fork(before=_rest_all, after_in_child=_forget_all)
+# A thread that wakes up while the interpreter ends is ended by it in the middle of its work, which can abort the process.
+atexit.register(_rest_all)

@@ -213,3 +213,23 @@ def test_a_thread_that_hangs_does_not_keep_the_process(proc):
     )
 
     assert ("end\n", "") == (ended.stdout, ended.stderr)
+
+
+def test_no_thread_is_left_when_the_interpreter_ends(proc):
+    """One that the interpreter ends in the middle of its work can abort the process."""
+    code = (
+        STUCK
+        + """
+assert processes.cmdline(10, 100) == (b"a", b"b")
+assert threading.active_count() == 2
+"""
+    )
+    # What is registered first runs last.
+    check = "import atexit, threading\natexit.register(lambda: print(threading.active_count()))\n"
+
+    ended = subprocess.run(
+        [sys.executable, "-c", check + code, proc],
+        check=True, timeout=120, capture_output=True, text=True,
+    )  # fmt: skip
+
+    assert ("1\n", "") == (ended.stdout, ended.stderr)
