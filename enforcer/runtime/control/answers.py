@@ -181,9 +181,7 @@ class PoliciesState(TypedDict, total=False):
     pinned: Annotated[str | None, "Folder of what outlives the daemon, or null."]
     runtimeChanges: Annotated[list[RuntimeChange], "Changes made by `enforcer policy`."]
     notActive: Annotated[str, "Why what the policy files say is not active; empty: it is."]
-    refusedFiles: Annotated[
-        list[RefusedFileState], "With --tolerant: files not active as they are."
-    ]
+    refusedFiles: Annotated[list[RefusedFileState], "With --tolerant: files not active as is."]
 
 
 class MemoryState(TypedDict):

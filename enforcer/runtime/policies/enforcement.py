@@ -76,6 +76,7 @@ class Enforcement:
         sessions: what the kernel has.
         now: the set that was committed last.
         pending: set while it waits for confirmation.
+        files: looks at the policy files; None if nobody does.
         on_change: called when records may wait in another place.
         on_idle: called now and then while a change is made.
         on_end: called when a change was not confirmed and nothing is active any more.
@@ -97,7 +98,7 @@ class Enforcement:
     workloads: Workloads = attrs.field(factory=Workloads)
     last_good: LastGood | None = None
     containers: ContainerWatch = attrs.field(init=False)
-    _files: FileChanges | None = None
+    files: FileChanges | None = None
 
     # ---- Changes -------------------------------------------------------------------------------
 
@@ -110,7 +111,7 @@ class Enforcement:
         """
         self._require_settled()
         change = functools.partial(self._change, self.now.overlay, None, confirm_within)
-        return change() if self._files is None else self._files.asked(change)
+        return change() if self.files is None else self.files.asked(change)
 
     def confirm(self) -> Confirmation:
         """
@@ -208,7 +209,7 @@ class Enforcement:
 
         What it activates is taken back after *confirm_within* seconds unless it is confirmed.
         """
-        self._files = FileChanges(
+        self.files = FileChanges(
             watch,
             reload=lambda: self.reload(confirm_within=confirm_within),
             is_settled=lambda: self.pending is None,
@@ -217,17 +218,12 @@ class Enforcement:
             tell=tell,
             acts_for_good=confirm_within is None,
         )
-        self.reactor.every(_LOOK, self._files.look)
+        self.reactor.every(_LOOK, self.files.look)
 
     @property
     def problem(self) -> str:
         """Why what the policy files say is not active and is tried again, where no file is to blame; else empty."""
-        return self._files.problem if self._files is not None else ""
-
-    @property
-    def wrong(self) -> str:
-        """Why what the policy files say is not active; empty if it is, as far as is known."""
-        return self._files.wrong if self._files is not None else ""
+        return self.files.problem if self.files is not None else ""
 
     def meet(self, pid: int, number: str, *, began: float, wait: float) -> MetAnswer:
         """
@@ -347,7 +343,7 @@ class Enforcement:
         # What differs may be a file of which nothing is active.
         self.now = self.now.like(made.now)
         self.keep_texts()
-        acts = self._files is not None and self._files.acts_for_good
+        acts = self.files is not None and self.files.acts_for_good
         return unchanged(made, self.now, watch_acts=None if confirm_within is None else acts)
 
     def keep_texts(self) -> None:
@@ -388,8 +384,8 @@ class Enforcement:
         # What the files say now was not confirmed: only another change of them is activated.
         self.now = attrs.evolve(before, since=time.monotonic())
         self.pending = None
-        if self._files is not None:
-            self._files.forget()
+        if self.files is not None:
+            self.files.forget()
         self.report(
             f"not confirmed within {pending.seconds:g} s: the previous policies are active again "
             f"(generation {before.generation}); correct the policy files before the next reload"

@@ -33,6 +33,6 @@ def policies_state(enforcement: Enforcement) -> PoliciesState:
         "keyed": (guard := session.guard) is not None and guard.verifier is not None,
         "pinned": None if enforcement.store is None else str(enforcement.store.base),
         "runtimeChanges": list(now.overlay.describe()),
-        "notActive": enforcement.wrong,
+        "notActive": "" if enforcement.files is None else enforcement.files.wrong,
         "refusedFiles": [each.as_dict() for each in now.refused],
     }
