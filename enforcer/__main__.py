@@ -55,10 +55,9 @@ def _open_standard() -> None:
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(
-                os.open(os.devnull, os.O_RDWR), True
-            )  # the lowest number that is free: this one
-        if getattr(sys, name) is None:
+            # It gets the lowest number that is free, which is this one. What reads it is refused, as before.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR if number else os.O_WRONLY), True)
+        if number and getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, closefd=False))  # noqa: SIM115 (for as long as it runs)
 
 
