@@ -9,6 +9,7 @@ policies are compiled, and become sets of cgroups. The kernel side only looks up
 from __future__ import annotations
 
 import itertools
+import weakref
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -130,8 +131,17 @@ def against(policy: Policy, rule: Rule) -> bool | None:
 
 
 def _refuses(policy: Policy) -> bool:
-    said = itertools.chain((rule.action for rule in policy.rules), policy.defaults.values())
-    return any(action.verb >= Verb.DENY for action in said)
+    # It is asked for each rule of a policy in turn, and of thousands that only log all would be looked at each time.
+    global _last  # noqa: PLW0603 (one place for what was asked last)
+    known, answer = _last
+    if known is None or known() is not policy:
+        said = itertools.chain((rule.action for rule in policy.rules), policy.defaults.values())
+        answer = any(action.verb >= Verb.DENY for action in said)
+        _last = weakref.ref(policy), answer
+    return answer
+
+
+_last: tuple[weakref.ref[Policy] | None, bool] = None, False
 
 
 def seen_inside(policy: Policy, rule: Rule | None = None) -> tuple[Process, Subject]:
@@ -143,6 +153,11 @@ def seen_inside(policy: Policy, rule: Rule | None = None) -> tuple[Process, Subj
     own shows must not make another executable of a program.
     """
     selector, subject = policy.selector, rule.subject if rule else Subject()
+    parts = [getattr(subject, part.attribute) for part in SUBJECT_PARTS.values()]
+    if not any(
+        each.field.dim == Dim.EXE for part in (selector, *parts) for each in part.conditions
+    ):
+        return selector, subject
     is_inside = bool(asked_containers(selector, subject))
     stricter = against(policy, rule) if rule else True
     inner = {}
