@@ -21,6 +21,7 @@ __all__ = [
     "EnforcerBug",
     "EnforcerError",
     "FileError",
+    "HeldError",
     "KernelError",
     "LimitError",
     "PolicyError",
@@ -103,6 +104,10 @@ class KernelError(EnforcerError, OSError):
 
     def __str__(self) -> str:
         return f"{self.message}: {os.strerror(self.errno)}" if self.errno else self.message
+
+
+class HeldError(KernelError):
+    """Another daemon holds what is for one at a time; the message says how to end it."""
 
 
 class UnsupportedError(KernelError):

@@ -8,6 +8,8 @@ from typing import Final
 
 import attrs
 
+from enforcer.safe_text import neutral
+
 __all__ = ["Span"]
 
 _PLACED: Final = re.compile(r"(.+?):([1-9]\d*):([1-9]\d*): ")
@@ -22,7 +24,7 @@ class Span:
     column: int
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{neutral(self.file)}:{self.line}:{self.column}"
 
     @classmethod
     def before(cls, text: str) -> Span | None:

@@ -18,10 +18,10 @@ from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.identity.text import readable
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.readers.rules import SEVERITIES
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -45,7 +45,7 @@ def print_answer(answer: Mapping[str, object]) -> None:
 
 def show_change(form: str, answer: ChangeAnswer) -> None:
     """Print what a change did in *form*; as text, warnings go to standard error."""
-    from enforcer.identity.text import neutral
+    from enforcer.safe_text import neutral
 
     if form == JSON:
         print_answer(answer)

@@ -7,7 +7,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from enforcer.cli.output import plural, span
-from enforcer.identity.text import neutral
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -108,16 +108,29 @@ def run(args: argparse.Namespace) -> int:
             else _live(args, paths)
         )
         fixes = Fixes.of(policies, report)
-        write_fixes(fixes)
+        unwritten = [_attempt(args.write_fixes, lambda: write_fixes(fixes))]
     if args.html is not None:
-        args.html.write_text(page(report), encoding="utf-8")
+        unwritten.append(_attempt(args.html, lambda: args.html.write_text(page(report), "utf-8")))
+    # What was observed for an hour is shown, even if the disk has no room for its files.
     if args.form == JSON:
         print_document(as_document(report, fixes))
     else:
         show(report, fixes)
+    failures = [each for each in unwritten if each is not None]
+    if failures:
+        raise UsageError("; ".join(failures))
     if args.write_fixes is not None:
         complain(_written(args.write_fixes, fixes))
     return Exit.OK
+
+
+def _attempt(path: Path | None, write: Callable[[], object]) -> str | None:
+    """Write *path* by *write*; return why that failed."""
+    try:
+        write()
+    except OSError as error:
+        return f"cannot write {path}: {error.strerror}"
+    return None
 
 
 @contextlib.contextmanager
@@ -130,16 +143,23 @@ def _fixes_file(path: Path | None) -> Iterator[Callable[[Fixes], None]]:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError as error:
         raise UsageError(f"{path} exists: name a new file for the fixes") from error
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
+    file = os.fdopen(handle, "w", encoding="utf-8")
 
-        def write(fixes: Fixes) -> None:
-            file.write(fixes.text)
-
+    def write(fixes: Fixes) -> None:
         try:
-            yield write
-        except BaseException:
-            path.unlink()
+            with file:
+                file.write(fixes.text)
+        except OSError:
+            path.unlink()  # a part of the rules must not be taken for all of them
             raise
+
+    try:
+        yield write
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        file.close()
 
 
 def _written(path: Path, fixes: Fixes) -> str:

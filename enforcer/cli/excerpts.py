@@ -21,11 +21,11 @@ from rich.text import Text
 from enforcer import places
 from enforcer.cli.folding import folded, width_of
 from enforcer.colours import are_forced, are_unwanted
-from enforcer.identity.text import neutral
 from enforcer.policy.text.characters import is_unreadable
 from enforcer.policy.text.foreign_files import foreign_bytes
 from enforcer.policy.text.loader import MAX_BYTES, kept_input
 from enforcer.policy.text.yaml_errors import BREAK
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from enforcer.span import Span

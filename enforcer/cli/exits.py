@@ -14,6 +14,7 @@ from enforcer.errors import (
     ControlError,
     EnforcerError,
     FileError,
+    HeldError,
     KernelError,
     PolicyError,
     PolicyErrors,
@@ -150,7 +151,7 @@ def _explain(error: Exception) -> int:
         case PolicyError():
             _list([error], "in policies: nothing was loaded")
             return code_of([error])
-        case ControlError() | UsageError():
+        case ControlError() | UsageError() | HeldError():
             conclude(str(error))
             return Exit.USAGE
         case KernelError():

@@ -144,7 +144,7 @@ def _show(args: argparse.Namespace) -> None:
 
 def _comments(policy: PolicyDetail) -> Iterator[str]:
     """Say what the text of *policy* does not."""
-    from enforcer.identity.text import neutral
+    from enforcer.safe_text import neutral
 
     origin = "added at run time" if policy["origin"] == "added" else "from its file"
     yield neutral(f"{policy['place']}: {policy['name']}, {origin}")
@@ -189,7 +189,7 @@ def _state(policy: PolicyState) -> str:
 
 
 def _print_table(heads: Sequence[str], rows: Sequence[Sequence[str | int]]) -> None:
-    from enforcer.identity.text import neutral
+    from enforcer.safe_text import neutral
 
     for line in columns(heads, rows, width_of(sys.stdout)):
         print(neutral(line))

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _show(state: Status) -> None:
-    from enforcer.identity.text import neutral
+    from enforcer.safe_text import neutral
 
     width = width_of(sys.stdout)
     for line in _head(state):

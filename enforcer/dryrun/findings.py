@@ -13,9 +13,9 @@ from enforcer.events.operations import OPERATIONS
 from enforcer.events.repeats import until_ns
 from enforcer.events.types import EventFlag, Lost, Origin, Record
 from enforcer.identity.cgroup import unit_of
-from enforcer.identity.text import readable
 from enforcer.policy.language.vocabulary import SubjectFlag
 from enforcer.policy.model.policy import Verb
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

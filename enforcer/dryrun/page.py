@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from enforcer.dryrun.ordinary import Looks
 from enforcer.dryrun.plot import bars, clock, timeline
 from enforcer.dryrun.verdict import verdict
-from enforcer.identity.text import neutral
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind, call_name
 from enforcer.policy.language.vocabulary import Dim
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from enforcer.events.document_types import CallKeys

@@ -28,10 +28,10 @@ from enforcer.events.types import (
 )
 from enforcer.identity.actor import Actor
 from enforcer.identity.naming import process_id, program_id, ticks_of
-from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import call_name
 from enforcer.policy.language.templates import render
 from enforcer.policy.language.vocabulary import Op
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence

@@ -12,7 +12,6 @@ from enforcer.events.folded import Folded
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.point import point_document
 from enforcer.events.types import Event, GuardAct, Origin
-from enforcer.identity.text import readable
 from enforcer.policy.language.drift import KINDS as DRIFT_KINDS
 from enforcer.policy.language.operations import with_operand
 from enforcer.policy.language.sockets import WITH_ADDRESS
@@ -27,6 +26,7 @@ from enforcer.policy.language.vocabulary import (
     ObjectFlag,
     Op,
 )
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from enforcer.events.document_types import (

@@ -13,8 +13,8 @@ from enforcer.events.object import described, inet_address, numbers, operands
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import GuardAct
 from enforcer.identity.cgroup import unit_of
-from enforcer.identity.text import readable
 from enforcer.policy.language.vocabulary import Op
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from enforcer.events.types import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enforcer.identity.text import readable
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from enforcer.events.document_types import PointTargetKeys

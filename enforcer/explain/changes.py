@@ -19,7 +19,6 @@ from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.logic import Truth
 from enforcer.explain.values import exact, longer, written
-from enforcer.identity.text import readable
 from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.language.vocabulary import (
     BITS,
@@ -49,6 +48,7 @@ from enforcer.policy.model.policy import (
 from enforcer.policy.readers.point_arguments import at_point
 from enforcer.policy.readers.points import POINT
 from enforcer.policy.readers.syscalls import CALL, NAMED, PASSED, named
+from enforcer.safe_text import readable
 from enforcer.span import Span
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from enforcer.explain.access import PROTECTION
 from enforcer.explain.judge import Kind
 from enforcer.explain.logic import Gap, Truth
 from enforcer.explain.values import said, shown
-from enforcer.identity.text import neutral, readable
 from enforcer.policy.model.policy import Flag, Within
 from enforcer.policy.readers.marks import spell_duration
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.explain.logic import Gap
-from enforcer.identity.text import neutral, readable
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import call_name
 from enforcer.policy.language.vocabulary import FieldSpec, Kind
 from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask, Text, TextKind
 from enforcer.policy.readers.syscalls import NAMED
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import Condition, Value

@@ -17,7 +17,7 @@ from enforcer.identity.actor import Actor
 from enforcer.identity.cache import Cache
 from enforcer.identity.naming import process_id, ticks_of
 from enforcer.identity.process import Processes, Stat, link
-from enforcer.identity.text import readable
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

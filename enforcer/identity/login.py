@@ -14,7 +14,7 @@ import attrs
 
 from enforcer.identity.cgroup import unit_of
 from enforcer.identity.process import cgroup_in, read_some
-from enforcer.identity.text import readable
+from enforcer.safe_text import readable
 
 __all__ = ["NOBODY", "Login", "login_of"]
 

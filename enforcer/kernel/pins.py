@@ -23,7 +23,7 @@ from typing import Final, Self
 import attrs
 
 from enforcer import places
-from enforcer.errors import KernelError
+from enforcer.errors import HeldError, KernelError
 from enforcer.kernel import bpffs
 from enforcer.libbpf import abi, calls
 
@@ -267,7 +267,8 @@ class PinStore:
         Create *base* if needed, mount a BPF file system if there is none, and hold *base*.
 
         Raises:
-            KernelError: if there can be none, or another daemon holds it.
+            KernelError: if there can be none.
+            HeldError: if another daemon holds it.
         """
         bpffs.require(base.parent)
         try:
@@ -281,7 +282,7 @@ class PinStore:
         while not _lock(fd):
             if time.monotonic() > end:
                 os.close(fd)
-                raise KernelError(f"another daemon holds {base}: stop it first with: enforcer stop")
+                raise HeldError(f"another daemon holds {base}: stop it first with: enforcer stop")
             time.sleep(0.05)
         return cls(base, fd)
 

@@ -269,7 +269,7 @@ static char *lane_ascii(char *to, unsigned char c)
 	return to;
 }
 
-/* Bytes as json.dumps() writes what enforcer.identity.text.readable() makes of them. */
+/* Bytes as json.dumps() writes what enforcer.safe_text.readable() makes of them. */
 static char *lane_text(char *to, const char *text, size_t length)
 {
 	const unsigned char *s = (const unsigned char *)text, *end = s + length;

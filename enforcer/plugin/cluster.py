@@ -10,10 +10,10 @@ from urllib.parse import urlencode
 import attrs
 
 from enforcer.cli.exits import UsageError
-from enforcer.identity.text import neutral, readable
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.resource import NODES, POLICIES, is_namespace, key_of, metadata_of
 from enforcer.plugin.kubectl import Kubectl, KubectlError
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -26,13 +26,13 @@ from enforcer.cli.explain import mapped
 from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.output import plural
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.identity.text import neutral
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.resource import POLICIES, is_name, key_of
 from enforcer.plugin.cluster import Cluster, PolicyObject, maps_of
 from enforcer.plugin.engines import Engines
 from enforcer.plugin.kubectl import KubectlError
 from enforcer.plugin.policy_files import PolicyFiles
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

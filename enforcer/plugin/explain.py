@@ -19,7 +19,6 @@ from enforcer import places
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.explain import MOST, parsed, read_input, tell
 from enforcer.cli.formats import add_output
-from enforcer.identity.text import neutral
 from enforcer.kube.resource import is_name, is_namespace
 from enforcer.plugin.cluster import Cluster, map_of
 from enforcer.plugin.engines import PODS, Engines
@@ -27,6 +26,7 @@ from enforcer.plugin.kubectl import KubectlError
 from enforcer.plugin.log_line import read_line
 from enforcer.plugin.policy_files import PolicyFiles
 from enforcer.runtime.control.protocol import RECENT_MOST
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     import argparse

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final
 import attrs
 
 from enforcer.cli.exits import UsageError
-from enforcer.identity.text import neutral, readable
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

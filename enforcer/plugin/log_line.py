@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.identity.text import neutral, readable
 from enforcer.policy.language.operations import full_name
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

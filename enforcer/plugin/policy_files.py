@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.identity.text import neutral
 from enforcer.kube.field_path import field_at
 from enforcer.kube.policy_text import file_name, policy_text
 from enforcer.policy.model.policy import PolicySet
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

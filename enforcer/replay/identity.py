@@ -19,10 +19,10 @@ from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import process_id, ticks_of
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
-from enforcer.identity.text import readable
 from enforcer.identity.workload_files import Bundle, PodFacts
 from enforcer.policy.model.workloads import CONTAINER, POD
 from enforcer.replay.lines import How
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -14,13 +14,13 @@ import attrs
 
 from enforcer.identity.naming import boot
 from enforcer.identity.process import Processes, link
-from enforcer.identity.text import readable
 from enforcer.identity.users import Users
 from enforcer.libbpf import abi
 from enforcer.replay.coverage import describe
 from enforcer.replay.heads import ACCESS
 from enforcer.replay.journal import FORMAT, BlockKind, Writer
 from enforcer.runtime.reactor import Reactor
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence

@@ -15,7 +15,7 @@ from enforcer.events.document import errno_name, signal_name
 from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.types import Lost
-from enforcer.identity.text import neutral
+from enforcer.safe_text import neutral
 from enforcer.sinks.address import Address
 from enforcer.sinks.jsonl import json_line
 from enforcer.sinks.output import Output

@@ -17,8 +17,8 @@ from enforcer.events.object import endpoint
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.repeats import repeated_by, until_ns
 from enforcer.events.types import EventFlag, Lost, Record, RowFlag
-from enforcer.identity.text import neutral, readable
 from enforcer.policy.model.policy import Verb
+from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -23,10 +23,10 @@ from enforcer.events.object import inet_address, numbers, target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.repeats import until_ns
 from enforcer.events.types import Lost
-from enforcer.identity.text import readable
 from enforcer.policy.language.sockets import BY_DEFAULT, FAMILIES, WITH_ADDRESS
 from enforcer.policy.language.vocabulary import FIELDS, ObjectFlag, Op
 from enforcer.policy.model.policy import Verb
+from enforcer.safe_text import readable
 from enforcer.sinks.ocsf_classes import BASE, FILE, NETWORK, OTHER, PROCESS, activity_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from enforcer.colours import are_forced, are_unwanted
 from enforcer.events.document import as_document
 from enforcer.events.sentence import deed, remainder
 from enforcer.events.stats import outcome_of
-from enforcer.identity.text import neutral
+from enforcer.safe_text import neutral
 from enforcer.sinks.lines import LineWriter
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from enforcer.ui.lists import (
     tops_panel,
 )
 from enforcer.ui.model import Focus, View
-from enforcer.ui.rows import Frame, Glyphs, clean, fit, fitted, fold, side_by_side
+from enforcer.ui.rows import Frame, Glyphs, clean, fitted, fold, side_by_side
 from enforcer.ui.search import KEYS, unknown_keys
 
 if TYPE_CHECKING:
@@ -31,6 +31,8 @@ LEAST = (40, 10)
 _UPPER = 6  # lines of the rates, with their heading
 _UPPER_FROM = 16  # lines of a screen that has room for them
 _TOPS_FROM = 20
+_KEYS_FROM = 80  # cells that all keys of the lists take
+_BESIDE_FROM = 72  # cells of a screen on which two panels, or three, have room beside each other
 
 _HELP = (
     ("up down, k j", "move; also PgUp PgDn Home End"),
@@ -49,6 +51,13 @@ _HELP = (
 )
 
 
+_HELP_NOTES = (
+    "Rates and most frequent values count records. The kernel counts policies exactly.",
+    "Of many denials in one second, the newest of each rule are shown.",
+    "In policies, * marks a mode that was set at run time.",
+)
+
+
 def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> Frame:
     """Draw *model* as it is at *now* (monotonic seconds) on *width* by *height* cells."""
     if width < LEAST[0] or height < LEAST[1]:
@@ -57,7 +66,7 @@ def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> F
         body = height - 2
         match model.view:
             case View.HELP:
-                middle = _help(width, glyphs)
+                middle = _help(width)
             case View.DETAIL:
                 middle = _detail(model, width, body)
             case _:
@@ -71,9 +80,10 @@ def draw(model: Model, width: int, height: int, glyphs: Glyphs, now: float) -> F
 def _lists(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
     rows: list[Row] = []
     tops = 0
-    if height >= _TOPS_FROM:
+    is_narrow = width < _BESIDE_FROM
+    if height >= _TOPS_FROM and not is_narrow:
         tops = 4 + min(7, max(0, (height - 22) // 3))
-    if height >= _UPPER_FROM:
+    if height >= _UPPER_FROM and not is_narrow:
         wanted = max(policies_width(model), width * 30 // 100)
         left = width - 1 - min(wanted, width * 45 // 100)
         rows += side_by_side(
@@ -88,6 +98,8 @@ def _lists(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
             *policies_panel(model, width, height - 2, glyphs),
             *health_rows(model, glyphs),
         ]
+    elif height >= _UPPER_FROM:
+        rows += rates_panel(model, width, glyphs)
     room = height - len(rows) - tops - 2
     events = events_panel(model, width, room, glyphs)
     rows += (events + [[]] * room)[:room]
@@ -130,29 +142,14 @@ def _of_policy(name: str) -> list[Row]:
     return [[(f" policy {clean(name)}", "title")], []]
 
 
-def _help(width: int, glyphs: Glyphs) -> list[Row]:
+def _help(width: int) -> list[Row]:
     rows: list[Row] = [[], [("  Keys", "title")], []]
     for key, what in _HELP:
-        rows.append([(f"  {key:<14}", "key"), (fit(what, width - 17, glyphs), "")])
-    rows += [
-        [],
-        [
-            (
-                (
-                    "  Rates and most frequent values count records. The kernel counts policies "
-                    "exactly."
-                ),
-                "dim",
-            )
-        ],
-        [
-            (
-                "  Of many denials in one second, the newest of each rule are shown.",
-                "dim",
-            )
-        ],
-        [("  In policies, * marks a mode that was set at run time.", "dim")],
-    ]
+        for number, part in enumerate(fold(what, width - 17)):
+            rows.append([(f"  {'' if number else key:<14}", "key"), (part, "")])
+    rows.append([])
+    for note in _HELP_NOTES:
+        rows += [[(f"  {part}", "dim")] for part in fold(note, width - 3)]
     return rows
 
 
@@ -178,15 +175,16 @@ def _foot(model: Model, width: int) -> Row:
     elif model.view is View.HELP:
         keys = (("Esc, ?", "back"), ("q", "quit"))
     else:
+        ends = (("?", "help"), ("q", "quit"))
         keys = (
             ("/", "filter"),
             ("Space", "pause"),
             ("Enter", "details" if model.focus is Focus.EVENTS else "rules"),
             ("Tab", "policies" if model.focus is Focus.EVENTS else "events"),
             ("m", "mode"),
-            ("?", "help"),
-            ("q", "quit"),
         )
+        # Help has all keys: where not all have room, it is the one that must not be cut.
+        keys = (*ends, *keys) if width < _KEYS_FROM else (*keys, *ends)
     row = [(" ", "")]
     for key, what in keys:
         row += [(key, "key"), (f" {what}   " if width >= 100 else f" {what}  ", "dim")]

@@ -53,8 +53,8 @@ def head(model: Model, width: int, glyphs: Glyphs, now: float) -> Row:
             said.append("protected")
     badge = _badge(model, now)
     left = f" {glyphs.dot} ".join(said)
-    room = width - len(" enforcer  ") - len(badge[0]) - 1
-    return [(" enforcer  ", "title"), (fit(left, room, glyphs), ""), badge, (" ", "")]
+    room = width - len(" enforcer  ") - len(" ") - len(badge[0]) - 1
+    return [(" enforcer  ", "title"), (f"{fit(left, room, glyphs)} ", ""), badge, (" ", "")]
 
 
 def _badge(model: Model, now: float) -> Piece:

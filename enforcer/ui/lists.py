@@ -30,6 +30,8 @@ __all__ = [
 ]
 
 _WIDE = 120  # cells from which an event takes one line
+_ALIGNED = 60  # cells from which effects that are shorter than others can leave room empty
+_EFFECT = 13  # "EPERM SIGKILL"
 _OUTCOME = 11  # "would allow"
 _HEAD = 2 + 9 + _OUTCOME + 1  # mark, time and outcome
 _SECOND = 11  # where the second line of an event begins
@@ -140,8 +142,9 @@ def _event(
         for number, (text, cell) in enumerate(zip(texts, cells, strict=True)):
             head.append((f"{fit(text, cell - 1, glyphs, keep_end=number == 0)} ", chosen))
         return [head]
-    effect, room = " ".join(event["effect"]), width - _HEAD - 14
-    head.append((f"{effect:<13} {fit(tree(event, glyphs), room, glyphs, keep_end=True)}", chosen))
+    effect = f"{' '.join(event['effect']):<{_EFFECT if width >= _ALIGNED else 0}} "
+    actors = fit(tree(event, glyphs), width - _HEAD - len(effect), glyphs, keep_end=True)
+    head.append((effect + actors, chosen))
     second: Row = [(" " * _SECOND, "")]
     for text, cell, style in zip(texts, cells, ("", "name", "dim"), strict=True):
         second.append((f"{fit(text, cell - 1, glyphs)} ", style))

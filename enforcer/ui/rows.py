@@ -15,7 +15,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 
-from enforcer.identity.text import neutral
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.identity.text import neutral
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.field_path import field_at
 from enforcer.kube.policy_text import policy_text
@@ -24,6 +23,7 @@ from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.quotas import Quota
+from enforcer.safe_text import neutral
 from enforcer.webhook.node_facts import AskedTypes, AskedUsers
 from enforcer.webhook.verdict import Outcome, Verdict
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.errors import ControlError, EnforcerError, PolicyError, PolicyErrors
-from enforcer.identity.text import neutral
 from enforcer.policy.text.loader import MAX_BYTES
 from enforcer.runtime.control.fields import (
     BEGAN,
@@ -53,6 +52,7 @@ from enforcer.runtime.control.protocol import (
 from enforcer.runtime.control.recent import recent_answer
 from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.protection.key import canonical
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,9 +22,9 @@ from enforcer.events.ident import RecordId
 from enforcer.events.stats import outcome
 from enforcer.events.types import Lost, Record
 from enforcer.identity.naming import boot
-from enforcer.identity.text import readable
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.control.tops import Tops
+from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

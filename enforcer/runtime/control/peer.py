@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.identity.login import NOBODY, Login, login_of
-from enforcer.identity.text import neutral
 from enforcer.identity.users import Users
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

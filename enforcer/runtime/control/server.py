@@ -21,13 +21,13 @@ import attrs
 
 from enforcer.errors import ControlError, EnforcerError
 from enforcer.events.document import rfc3339
-from enforcer.identity.text import neutral
 from enforcer.runtime.control.commands import REQUEST_LIMIT, Desk, Request, parse_request, refusal
 from enforcer.runtime.control.peer import Peer, peer_of
 from enforcer.runtime.control.protocol import encode
 from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.listener import Listener
 from enforcer.runtime.protection.gate import Visit
+from enforcer.safe_text import neutral
 from enforcer.sinks.jsonl import json_line
 
 if TYPE_CHECKING:

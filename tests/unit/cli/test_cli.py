@@ -19,6 +19,7 @@ from enforcer.cli.main import main
 from enforcer.cli.output import plural, size, span
 from enforcer.errors import (
     ControlError,
+    HeldError,
     KernelError,
     PolicyError,
     PolicyErrors,
@@ -345,6 +346,7 @@ BAD = "a.yaml:3:5: bad\nenforcer: 1 error in policies: nothing was loaded\n"
             "one\ntwo\nenforcer: 2 errors in policies: nothing was loaded\n",
         ),
         (ControlError("not there"), Exit.USAGE, "enforcer: not there\n"),
+        (HeldError("another daemon holds it"), Exit.USAGE, "enforcer: another daemon holds it\n"),
         (UnsupportedError("too old: upgrade"), Exit.KERNEL, "enforcer: too old: upgrade\n"),
         (KernelError("load", errno.ENOMEM), Exit.KERNEL, "enforcer: load: Cannot allocate memory\n"),
         (VerifierError("refused", errno.EACCES, "log"), Exit.KERNEL, "enforcer: refused: Permission denied\n"),

@@ -4,6 +4,7 @@
 import contextlib
 import html.parser
 import re
+import resource
 from types import SimpleNamespace
 
 import attrs
@@ -454,3 +455,26 @@ def test_recording_needs_root_and_says_what_it_takes(tmp_path, capsys, monkeypat
         with pytest.raises(SystemExit):
             main(["record", *wrong, str(target)])
     assert not target.exists()
+
+
+def test_a_report_is_shown_where_its_files_cannot_be_written(journal, tmp_path, capsys):
+    """A full disk costs the files; no half of the rules is left in the place of all."""
+    tried, fixed = policy(tmp_path, "new", "one"), tmp_path / "fixed.yaml"
+    words = ["dry-run", "--replay", str(journal), tried]
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    page = main([*words, "--html", "/dev/full"])
+    shown_without_page = capsys.readouterr()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        fixes = main([*words, "--write-fixes", str(fixed)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    shown_without_fixes = capsys.readouterr()
+
+    assert (2, 2) == (page, fixes)
+    assert "2 operations would have been denied" in shown_without_page.out
+    assert "2 operations would have been denied" in shown_without_fixes.out
+    assert "cannot write /dev/full: No space left on device" in shown_without_page.err
+    assert f"cannot write {fixed}: File too large" in " ".join(shown_without_fixes.err.split())
+    assert not fixed.exists()

@@ -10,7 +10,7 @@ import header
 import pytest
 from kernel_images import image_for_everybody
 
-from enforcer.errors import KernelError
+from enforcer.errors import HeldError, KernelError
 from enforcer.kernel import pins
 from enforcer.kernel.image_map import ImageHead, restamp
 from enforcer.kernel.leftover import Leftover
@@ -117,7 +117,7 @@ def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
 
 def test_one_daemon_at_a_time(store):
     """The directory is held while it lives."""
-    with pytest.raises(KernelError, match="another daemon"):
+    with pytest.raises(HeldError, match="another daemon"):
         PinStore.open(patience=0.0)
 
 

@@ -427,7 +427,8 @@ def test_what_is_hooked(text, events):
         ("{kprobes: [{call: 'tcp close'}]}", "is not a name of a function"),
         ("{kprobes: [{call: 'list:l'}]}", "there is no list 'l'"),
         ("{kprobes: [{}]}", "a hook needs call"),
-        ("{kprobes: [{call: sys_dup, returnArgAction: TrackSock}]}", "'returnArgAction' is not"),
+        ("{kprobes: [{call: sys_dup, returnArgAction: TrackSock}]}", "TrackSock is not supported"),
+        ("{kprobes: [{call: sys_dup, returnArgAction: Pst}]}", "did you mean 'Post'?"),
         ("{kprobes: [{call: sys_dup, return: 1}]}", "return must be true or false"),
         (
             "{kprobes: [{call: sys_dup, ignore: {callFound: true}}]}",

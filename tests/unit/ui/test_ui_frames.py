@@ -310,10 +310,37 @@ def test_too_small():
     assert "too small: needs 40x10" in shown(model(), width=39, height=10)
 
 
-@pytest.mark.parametrize("width", [80, 160])
+@pytest.mark.parametrize("width", [40, 60, 80, 160])
 def test_whoever_acted_is_never_what_is_cut(width):
     """A long tree loses its beginning."""
     event = denial()
     event["ancestors"] = [{"pid": n, "name": f"ancestor-{n}", "exe": None} for n in range(8)]
 
     assert "» tee[100]" in shown(model(event), width=width)
+
+
+def test_a_narrow_screen_has_one_panel_beside_nothing():
+    """Forty cells show rates at their full width, policies when they are selected, and a way to help."""
+    made = model(denial())
+    rates = shown(made, width=40, height=24)
+    made.focus = Focus.POLICIES
+    policies = shown(made, width=40, height=12)
+
+    assert re.search(r"denied +2 .* 10 \n", rates)
+    assert "Policies" not in rates
+    assert "Rules" not in rates
+    assert re.search(r"name +mode +acted", policies)
+    assert "? help  q quit" in rates
+    assert re.search(r"3 policies · u… live", rates)
+
+
+def test_a_narrow_screen_folds_its_help():
+    """No word of it is cut."""
+    made = model()
+    made.view = View.HELP
+
+    said = " ".join(shown(made, width=40, height=60).split())
+
+    assert "asks first" in said
+    assert "set at run time." in said
+    assert "…" not in said.replace("u… live", "")

@@ -13,8 +13,8 @@ __all__ = [
     "ARG_REFUSED",
     "FILTERS",
     "HOOK_KEYS",
-    "HOOK_REFUSED",
     "METADATA_KEYS",
+    "RESULT_ACTIONS",
     "SELECTOR_KEYS",
     "SELECTOR_REFUSED",
     "SPEC_KEYS",
@@ -28,6 +28,7 @@ _LIMITS = (
     "it limits records with the same arguments; the rateLimit of an EnforcerPolicy limits those "
     "of a rule, with any arguments"
 )
+_SOCKETS = "sockets are not tracked: rules on network operations know the acting process"
 _USER_SPACE = "functions in user space are not decided on, only what programs ask of the kernel"
 
 SPEC_KEYS = (
@@ -56,7 +57,10 @@ SPEC_REFUSED = {
 METADATA_KEYS = ("name", "labels", "annotations")
 
 _COMMON = ("message", "tags", "args", "selectors")
-_FUNCTION = ("call", "syscall", "return", "returnArg", "ignore", "data", *_COMMON)
+_FUNCTION = (
+    *("call", "syscall", "return", "returnArg", "returnArgAction", "ignore", "data"),
+    *_COMMON,
+)
 HOOK_KEYS = {
     "kprobes": _FUNCTION,
     "fentries": _FUNCTION,
@@ -65,9 +69,11 @@ HOOK_KEYS = {
 }
 """Lists of hooks under ``spec`` with the keys of their items."""
 
-HOOK_REFUSED = {
-    "returnArgAction": "sockets are not tracked: rules on network operations know the acting process",
+RESULT_ACTIONS = {
+    "TrackSock": _SOCKETS,
+    "UntrackSock": _SOCKETS,
 }
+"""Values of ``returnArgAction`` that are refused; ``Post`` asks for a record, as always."""
 
 ARG_KEYS = (
     *("index", "type", "label"),

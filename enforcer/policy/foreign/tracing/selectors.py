@@ -22,7 +22,7 @@ from enforcer.policy.foreign.tracing.hooks import at
 from enforcer.policy.foreign.tracing.keys import (
     FILTERS,
     HOOK_KEYS,
-    HOOK_REFUSED,
+    RESULT_ACTIONS,
     SELECTOR_KEYS,
     SELECTOR_REFUSED,
 )
@@ -127,7 +127,7 @@ def read_macros(entry: Entry | None, context: Context) -> Macros:
 
 def read_hook(key: str, node: Map, number: int, spec: Spec, context: Context) -> Block:
     """Read item *number* of *key*."""
-    refuse_unknown(node, f"key of {key}", HOOK_KEYS[key], HOOK_REFUSED, context)
+    refuse_unknown(node, f"key of {key}", HOOK_KEYS[key], {}, context)
     _check_rest(node, context)
     targets = read_targets(key, node, spec.lists, context)
     result = node.get("returnArg")
@@ -171,6 +171,10 @@ def _check_rest(node: Map, context: Context) -> None:
     for key in ("return",):
         if given := node.get(key):
             context.boolean(given.value, key)
+    if given := node.get("returnArgAction"):
+        word = context.word(given.value, "returnArgAction", ("Post", *RESULT_ACTIONS))
+        if word in RESULT_ACTIONS:
+            context.add(f"{word} is not supported: {RESULT_ACTIONS[word]}", given.value.span)
     ignore = node.get("ignore")
     ignored = context.map(ignore.value, "ignore") if ignore else None
     if ignored is not None:

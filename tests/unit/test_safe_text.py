@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.identity.text import neutral, readable
+from enforcer.safe_text import neutral, readable
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,7 @@ from enforcer.identity.text import neutral, readable
         ("\x1b[2Jx", "\\x1b[2Jx"),
         ("\x9b2J", "\\x9b2J"),
         ("a\u202eb", "a\\u202eb"),
+        ("a\udcffb", "a\\xffb"),
         ("a\u2028b", "a\\u2028b"),
         ("\U000e0041", "\\U000e0041"),
     ],
