@@ -215,7 +215,7 @@ def test_keys_on_a_terminal(daemon, terminal):
     shown.type(b"\x1b")
     shown.resize(60, 20)
     shown.process.send_signal(signal.SIGWINCH)
-    shown.until("Verdicts per second")
+    shown.until("Policies (")
     shown.type(b"q")
     assert 0 == shown.ends()
     assert shown.is_restored
