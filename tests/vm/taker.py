@@ -32,10 +32,13 @@ class Taker:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection(self, session: pytest.Session) -> bool:
         """Find the files of the queue, and import none of them yet."""
-        paths = dict.fromkeys(_file(entry) for entry in self._claims.entries())
-        if paths:
-            found = session.perform_collect(list(paths), genitems=False)
-            self._files = {node.path: node for node in found}
+        # For each file that it is asked for, pytest lists the directories above anew. That takes half a
+        # second when emulated, so it is asked for one of each directory.
+        files = {Path(file).parent: file for file in map(_file, self._claims.entries())}
+        if files:
+            for one in session.perform_collect([*files.values()], genitems=False):
+                assert isinstance(one.parent, pytest.Directory)
+                self._files |= {node.path: node for node in one.parent.collect()}
         return True
 
     @pytest.hookimpl(tryfirst=True)
@@ -82,7 +85,9 @@ class Taker:
 
     def _collect(self, session: pytest.Session, entry: Entry) -> list[pytest.Item]:
         """Import the file of *entry* and return its tests."""
-        file = self._files[session.config.invocation_params.dir / _file(entry)]
+        file = self._files.get(session.config.invocation_params.dir / _file(entry))
+        if file is None:
+            raise pytest.UsageError(f"{entry.test} names no file of tests")
         items = [item for item in session.genitems(file) if _is_of(item, entry)]
         session.config.hook.pytest_collection_modifyitems(
             session=session, config=session.config, items=items
