@@ -25,8 +25,8 @@ from patience import scaled
 _STAND_IN = Path("/usr/local/lib/enforcer-test-stand-in")
 _PRELUDE = f"""
 set -e
-fake() {{ rm -f "$2"; cp "$(realpath "$(type -P "$1")")" "$2"; }}  # an installed program by another name
-stand_in() {{ rm -f "$1"; cp {_STAND_IN} "$1"; }}  # stand_in.c
+fake() {{ cp --remove-destination "$(type -P "$1")" "$2"; }}  # an installed program by another name
+stand_in() {{ cp --remove-destination {_STAND_IN} "$1"; }}  # stand_in.c
 package_list() {{ rm -rf "$1"; mkdir -p "$1"/{{info,updates}}; : >"$1/status"; }}  # dpkg --admindir
 """
 
