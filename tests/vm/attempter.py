@@ -25,7 +25,7 @@ __all__ = ["forget", "make", "scripted"]
 _LIMIT = 60.0  # seconds for one attempt
 
 
-def scripted(program: str, *argv: str, interpreter: str = sys.executable) -> list[str]:
+def scripted(program: str, *argv: str) -> list[str]:
     """
     Return the arguments of a Python that runs ``main`` of the file *program* and ends with what it returns.
 
@@ -35,7 +35,7 @@ def scripted(program: str, *argv: str, interpreter: str = sys.executable) -> lis
     file = Path(program)
     code = f"import sys; sys.path.append({str(file.parent)!r})"
     code += f"; from {file.stem} import main; sys.exit(main())"
-    return [interpreter, "-ISc", code, *argv]
+    return [sys.executable, "-ISc", code, *argv]
 
 
 @attrs.frozen

@@ -90,6 +90,7 @@ _RECIPES = {
     "race": Recipe("race.c", ("-static", "-O1", "-pthread")),
     "storm": Recipe("storm.c", ("-static", "-O1", "-pthread")),
     "stand-in": Recipe("stand_in.c", ("-O1", "-static")),
+    "system-attempts": Recipe("system_attempts.c", ("-O1", "-static")),
     **{
         f"assail-{what}": Recipe("assail.bpf.c", (f"-DWHAT={what}",), "clang")
         for what in _ASSAILANTS

@@ -2,8 +2,8 @@
 /*
  * parent PROGRAM [ARGUMENT...]: runs PROGRAM as a child and ends as it does.
  *
- * Rules name copies of this by `parent`, where an interpreter does the deed: an emulated machine translates
- * each copy of an interpreter for seconds.
+ * Rules name copies of this by `parent`, where one program does the deeds of many rules: an
+ * emulated machine translates each copy of a program anew, and of this there is little.
  */
 #include <signal.h>
 #include <stdio.h>

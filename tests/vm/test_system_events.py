@@ -2,8 +2,8 @@
 """
 Operations on processes, memory and the kernel, refused and killed, each beside one that is not named.
 
-An interpreter does them. For each attempt and verb it has a parent of its own, which the rule names; without
-one it is the control.
+One program does them. For each attempt and verb it has a parent of its own, which the rule names; without one
+it is the control.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import select
 import shutil
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,15 +24,12 @@ from pathlib import Path
 import attrs
 import compiled
 import pytest
-import system_attempts
-from attempter import scripted
 from engine import Engine, attempt, running
 from patience import scaled
 
 _ROOT = Path("/srv/system")
 _ERROR = errno.EDOM  # none of these operations returns it by itself
-_SCRIPT = system_attempts.__file__
-_PYTHON = str(Path(sys.executable).resolve())
+_PROGRAM = _ROOT / "attempts"
 _VICTIM, _OTHER, _DATA = _ROOT / "victim", _ROOT / "other", _ROOT / "data"
 _MODULE = _ROOT / "dummy.ko"
 _KERNEL = _ROOT / "kernel"
@@ -205,8 +201,7 @@ def _run(parent: Path | None, name: str, given: str) -> Outcome:
         victim = subprocess.Popen([given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         given = str(victim.pid)
     try:
-        argv = scripted(_SCRIPT, name, given, interpreter=_PYTHON)
-        done = attempt(*([str(parent)] if parent else []), *argv)
+        done = attempt(*([str(parent)] if parent else []), str(_PROGRAM), name, given)
         is_well = victim is None or _is_well(victim)
         return Outcome(done.returncode, done.stdout.decode(), is_well, _brought())
     finally:
@@ -242,7 +237,7 @@ def _brought() -> frozenset[str]:
 def _unload() -> None:
     if _brought():
         subprocess.run(["rmmod", *_LOADABLE], check=False, capture_output=True)
-        subprocess.run(scripted(_SCRIPT, "kexec_from_memory"), check=True)
+        subprocess.run([_PROGRAM, "kexec_from_memory"], check=True)
 
 
 def _small_kernel() -> bytes:
@@ -280,6 +275,7 @@ def controls() -> dict[str, Outcome]:
         pytest.skip("this kernel loads no modules")
     for verb in ("deny", "kill"):
         (_ROOT / verb).mkdir(parents=True)
+    compiled.place("system-attempts", _PROGRAM)
     for case in CASES:
         for verb in ("deny", "kill"):
             compiled.place("parent", _parent(verb, case))
@@ -348,7 +344,7 @@ def test_neighbour_is_left_alone(name, daemon) -> None:
 def test_a_process_may_signal_itself(daemon) -> None:
     """It could end without a signal."""
     parent = str(_parent("deny", _BY_NAME["kill-signal"]))
-    done = attempt(parent, _PYTHON, "-ISc", "import os; os.kill(os.getpid(), 15)")
+    done = attempt(parent, str(_PROGRAM), "signal_itself")
 
     assert -15 == done.returncode
 

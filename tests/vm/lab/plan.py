@@ -82,7 +82,7 @@ WEIGHTS = {
     "test_subjects.py": 3,
     "test_survival.py": 17,
     "test_syscalls.py": 4,
-    "test_system_events.py": 7,
+    "test_system_events.py": 4,
     "test_tenants.py": 12,
     "test_tolerant.py": 5,
     "test_tracing.py": 10,
