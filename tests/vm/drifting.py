@@ -3,7 +3,6 @@
 Containers with an image, as a runtime makes them: an overlay, whose lower layer is the file system of the machine.
 
 ``drifting.py CGROUP FOLDER OPTIONS`` becomes such a container and makes the attempts that its standard input asks for.
-``drifting.py CGROUP PROCESS PROGRAM into`` runs the program in the container of that process, as a runtime does.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import CLONE_NEWNS, LIBC, check, mount, own_mounts
+from attempting import LIBC, check, mount, own_mounts
 from drift_attempts import ATTEMPTS, IMAGE, MARK, VOLUME, lay_over_root
 
 __all__ = [
@@ -88,6 +87,18 @@ _KINDS = {
 
 _BIND, _DETACH = 0x1000, 2
 _SYS_PIVOT_ROOT = 155
+# Become a program in the container of a process, as a runtime does: its mount namespace leads to its root. The numbers
+# are those of setns and CLONE_NEWNS.
+_COME_IN = f"""
+my ($cgroup, $process, $program) = @ARGV;
+sub stays_out {{ warn "$!"; exit 125 }}
+open my $mounts, '<', "/proc/$process/ns/mnt" or stays_out;
+open my $members, '>', "$cgroup/cgroup.procs" or stays_out;
+print $members $$ and close $members or stays_out;
+syscall(308, fileno $mounts, 0x20000) == 0 or stays_out;
+%ENV = (MARK => '{MARK}');
+exec {{$program}} $program or exit($! + 0);
+"""
 _PROGRAMS = (
     *("program", "chowned", "plain", "renamed", "linked", "changed", "itself", "replaced"),
     *("before", "before-read", "covered", "again"),
@@ -186,7 +197,7 @@ class Drifting:
         mark = Path(f"/proc/{self.process.pid}/root{MARK}")
         mark.unlink(missing_ok=True)
         ended = subprocess.run(
-            [sys.executable, "-IS", __file__, cgroup, str(self.process.pid), program, "into"],
+            ["perl", "-e", _COME_IN, cgroup, str(self.process.pid), program],
             capture_output=True,
             text=True,
             check=False,
@@ -228,17 +239,6 @@ def _enter(cgroup: str, folder: str, options: str) -> None:
     mount("none", "/proc", "proc")
 
 
-def _come_in(cgroup: str, process: str, program: str, _: str) -> None:
-    """Become *program* in the container of *process*: entering its mount namespace leads to the root of that."""
-    mounts = os.open(f"/proc/{process}/ns/mnt", os.O_RDONLY)
-    Path(cgroup, "cgroup.procs").write_text(str(os.getpid()))
-    check(LIBC.setns(mounts, CLONE_NEWNS))
-    try:
-        os.execve(program, [program], {"MARK": MARK})
-    except OSError as error:
-        os._exit(error.errno or 255)
-
-
 def _serve() -> None:
     """Answer each line with what came of the attempt that it names, in a process that is forked for it."""
     for line in sys.stdin.buffer:
@@ -260,8 +260,6 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     ATTEMPTS.add(lay_over_root)
-    if sys.argv[-1] == "into":
-        _come_in(*sys.argv[1:])
     if len(sys.argv) > 1:
         _enter(*sys.argv[1:])
         # The first program of the container, as a runtime runs it.
