@@ -15,6 +15,7 @@ from lab.plan import (
     ONE_ENGINE,
     OVERRIDING,
     PROCESSORS,
+    WAITING,
     WEIGHTS,
     Boot,
     inner,
@@ -128,6 +129,15 @@ def test_boots_of_their_own_differ_as_their_files_need() -> None:
     }
 
 
+def test_what_mostly_waits_takes_no_other_s_place() -> None:
+    """One at a time, on whatever kernel; each of the others fills a slot."""
+    for boots in (_inner(), _outer()):
+        beside = [boot for boot in boots.values() if boot.slots == 0]
+        assert sorted(WAITING) == sorted({*_files(beside)})
+        assert {1} == {boot.machines for boot in beside}
+        assert {0, 1} == {boot.slots for boot in boots.values()}
+
+
 def test_the_longest_come_first_and_the_shared_queue_last() -> None:
     """
     The boots of one machine are over before the queue is empty, so nobody idles at the end.
@@ -159,7 +169,7 @@ def test_the_outer_circle_takes_the_plain_processor_on_the_inner_kernel() -> Non
     takes = {name: boot.options for name, boot in _outer().items() if "--cpu" in boot.options}
 
     assert not any("--cpu" in boot.options for boot in _inner().values())
-    assert {"cloud", "cloud-lsms", "cloud-systemd"} == set(takes)
+    assert {"cloud", "cloud-confirm", "cloud-lsms", "cloud-systemd"} == set(takes)
     assert plain == tuple(takes["cloud"][-2:])
     assert plain == tuple(takes["cloud-systemd"][:2])
 

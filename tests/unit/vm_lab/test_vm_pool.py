@@ -73,6 +73,20 @@ def test_no_more_run_than_there_are_slots(tmp_path: Path) -> None:
     assert max(map(len, beside.values())) == 2
 
 
+def test_what_fills_no_slot_runs_beside_the_others(tmp_path: Path) -> None:
+    """It begins when a slot is free, and leaves that to the next, which it waits for."""
+    waits = _MEETS.format(own=str(tmp_path / "waits"), other=str(tmp_path / "next"))
+    following = _MEETS.format(own=str(tmp_path / "next"), other=str(tmp_path / "waits"))
+
+    ends = _run(1, [_job(tmp_path, "waits", waits, 0), _job(tmp_path, "next", following)])
+
+    assert {("waits", 0), ("next", 0)} == {(end.job.name, end.code) for end in ends}
+    spans = [
+        [*map(float, (tmp_path / f"{name}.log").read_text().split())] for name in ("waits", "next")
+    ]
+    assert max(began for began, _ in spans) < min(ended for _, ended in spans)
+
+
 def test_the_rest_is_ended_where_that_is_asked_for(tmp_path: Path) -> None:
     """The other is asked to end, so that it can clean up, and no further one begins."""
     ready, cleaned = tmp_path / "ready", tmp_path / "cleaned"

@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _GRACE_SECONDS = 60.0
+_MOST = 64  # jobs at a time, with those that fill no slot
 
 
 @dataclass(frozen=True)
 class Job:
-    """A process to run; *slots* says how many of the pool's it fills."""
+    """A process to run; *slots* says how many of the pool's it fills, none if it mostly waits."""
 
     name: str
     command: Sequence[str]
@@ -57,7 +58,7 @@ class Pool:
         False the others are ended too, and *ended* does not hear of them.
         """
         held = None  # has no room yet
-        with ThreadPoolExecutor(self._slots) as waiters:
+        with ThreadPoolExecutor(_MOST) as waiters:
             try:
                 while True:
                     while self._free() > 0 and (held := held or following()):

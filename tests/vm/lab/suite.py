@@ -110,7 +110,7 @@ class Suite:
         command += [f"--deselect={test}" for test in self._left]
         command += ["-x"] * self._options.fail_early
         run = [sys.executable, str(plan.TESTS / "run"), *options, "--", *command]
-        return Job(name, run, self._directory / f"{name}.log")
+        return Job(name, run, self._directory / f"{name}.log", boot.slots)
 
     def _ended(self, end: Ended) -> bool:
         boot = self._booted.get(end.job.name)
