@@ -145,19 +145,24 @@ def test_priority_is_severity_of_what_was_refused(bench, listener, given, priori
     assert found["msg"].startswith(b'time="')
 
 
-def test_a_slow_reader_gets_everything_in_order(bench, listener):
+@pytest.fixture(scope="module")
+def many():
+    """More than fits between an output and who does not read."""
+    return list(records(3000))
+
+
+def test_a_slow_reader_gets_everything_in_order(bench, listener, many):
     """However little the sockets between hold, and wherever a message is torn."""
     there, address = listener("tcp")
     there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    sent = list(records(3000))
     out = bench.use(SyslogOutput(address=address, common=Common(limit=1 << 30)))
-    for each in sent:
+    for each in many:
         out.write(each)
     out.flush()
     reader, _ = there.accept()
     reader.settimeout(30)
 
-    got = b""
+    got = bytearray()
     with reader:
         while out.outlets[0].is_failing:
             got += reader.recv(1 << 16)
@@ -167,19 +172,18 @@ def test_a_slow_reader_gets_everything_in_order(bench, listener):
             got += more
 
     bodies = [SYSLOG.fullmatch(message)["msg"] + b"\n" for message in unframed(got)]
-    assert bodies == [json_line(each) for each in sent]
+    assert bodies == [json_line(each) for each in many]
     assert out.outlets[0].sink.dropped == 0
     assert bench.said == []
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix-stream"])
-def test_a_collector_that_comes_back_gets_whole_messages(bench, listener, kind):
+def test_a_collector_that_comes_back_gets_whole_messages(bench, listener, many, kind):
     """What the one before had got half of begins anew for the next."""
     there, address = listener(kind)
     there.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     out = bench.use(SyslogOutput(address=address, common=Common(limit=1 << 30)))
-    sent = list(records(3000))
-    for each in sent:
+    for each in many:
         out.write(each)
     out.flush()
     first, _ = there.accept()
@@ -188,7 +192,7 @@ def test_a_collector_that_comes_back_gets_whole_messages(bench, listener, kind):
     first.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     first.close()
 
-    got = b""
+    got = bytearray()
     with _accepted(bench, there) as second:
         while out.outlets[0].is_failing:
             got += _received(second)
@@ -200,7 +204,7 @@ def test_a_collector_that_comes_back_gets_whole_messages(bench, listener, kind):
             got += more
 
     bodies = [SYSLOG.fullmatch(message)["msg"] + b"\n" for message in unframed(got)]
-    lines = [json_line(each) for each in sent]
+    lines = [json_line(each) for each in many]
     assert begun.startswith(b"%d <" % (len(next(unframed(begun + b" " * 9999)))))
     assert bodies == lines[len(lines) - len(bodies) :]
     assert len(bodies) > 100
