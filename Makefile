@@ -50,17 +50,13 @@ CPUS ?= 1
 # Seconds that one machine may take, boot included.
 VM_TIMEOUT ?= 4200
 
-# Processes that share the tests on the host; beyond a few, each only loads the same modules once more.
-HOST_WORKERS ?= $(FEW)
-
 # Not empty: these parts of `make test-all` and no other: host, packages, soak, containers, 6.1, cloud, lab, 7.3.
 PARTS ?=
 
 # Not empty: the first failed job ends the run.
 FAIL_EARLY ?=
 
-SUITE = $(VENV)/bin/python tests/vm/suite --cpus $(CPUS) --timeout $(VM_TIMEOUT) \
-	--workers $(HOST_WORKERS) $(FAIL_EARLY:%=--fail-early)
+SUITE = $(VENV)/bin/python tests/vm/suite --cpus $(CPUS) --timeout $(VM_TIMEOUT) $(FAIL_EARLY:%=--fail-early)
 INNER = $(SUITE) test --machines $(INNER_MACHINES)
 OUTER = $(SUITE) all --machines $(OUTER_MACHINES)
 

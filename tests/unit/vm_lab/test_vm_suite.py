@@ -234,7 +234,20 @@ def test_a_missing_kernel_is_said_at_the_end_and_fails_nothing(
 
     *_, unproven, last = capsys.readouterr().out.splitlines()
     assert "not proven: bpf_override_return: the kernel lab is not in the cache" == unproven
-    assert "11 passed, 0 failed, 2 skipped" == last
+    assert "20 passed, 0 failed, 2 skipped" == last
+
+
+def test_each_test_of_the_host_is_run_by_one_of_two(clone: Path) -> None:
+    """What the first is given is what the second leaves out, beside what machines run."""
+    (clone / ".venv/bin/pytest").write_text('#!/bin/sh\necho "$@"\n')
+
+    suite.main(["test"])
+
+    first, second = ((clone / f"build/test/host-{n}.log").read_text().split() for n in (1, 2))
+    given, ignored = first[:-1], [word.removeprefix("--ignore=") for word in second[1:-1]]
+    assert "tests" == second[0]
+    assert ["tests/vm", "tests/soak", *given] == ignored
+    assert all((Path(__file__).parents[3] / path).is_dir() for path in ignored)
 
 
 def test_a_kernel_that_is_there_boots(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:

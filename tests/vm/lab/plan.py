@@ -124,6 +124,16 @@ BESIDE = (
     "tests/unit/libbpf/test_libbpf_types.py",
 )
 
+# One of two processes on the host runs these, half of the work, and the other one the rest. Who shares tests out one by
+# one has each process collect all of them.
+FIRST_ON_HOST = (
+    "tests/unit/cli",
+    "tests/unit/compiler",
+    "tests/unit/kube",
+    "tests/unit/policy",
+    "tests/unit/runtime",
+)
+
 # Files that show nothing on one processor.
 PROCESSORS = {
     "test_fast.py": 2,

@@ -255,20 +255,20 @@ def _host_tests(options: argparse.Namespace, directory: Path) -> list[Job]:
             name,
             [_PYTEST, *arguments, f"--junitxml={report}", *(["-x"] * options.fail_early)],
             report.with_suffix(".log"),
-            # A machine beside it has the processors while its tests wait, which they do for a third of the time.
-            slots=1 if soak else max(1, options.machines - 1),
             environment={"ENFORCER_SOAK": soak} if soak else usual,
         )
 
-    apart = ("--ignore=tests/vm", "--ignore=tests/soak")
-    jobs = [job(HOST, "tests", *apart, "-n", str(options.workers))]
+    left = ["tests/vm", "tests/soak", *plan.FIRST_ON_HOST]
+    jobs = [
+        job(f"{HOST}-1", *plan.FIRST_ON_HOST),
+        job(f"{HOST}-2", "tests", *(f"--ignore={path}" for path in left)),
+    ]
     if options.circle == "all":
         jobs.append(job("host-soak", _SOAKED_ON_HOST, soak="10"))
     return jobs
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    processors = os.cpu_count() or 1
     parser = argparse.ArgumentParser(prog="tests/vm/suite", description=__doc__, allow_abbrev=False)
     add = parser.add_argument
     add("circle", choices=("test", "all"), help="what a change must pass, or every kernel as well")
@@ -276,9 +276,6 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     add("--machines", type=int, default=2, metavar="N", help="machines at a time (2)")
     add("--cpus", type=int, default=2, metavar="N", help="processors of an ordinary machine (2)")
     add("--timeout", type=int, default=4200, metavar="S", help="seconds for a machine (4200)")
-    add(
-        "--workers", type=int, default=min(processors, 4), metavar="N", help="processes on the host"
-    )
     parts = (HOST, PACKAGES, *plan.PARTS)
     add("--part", action="append", choices=parts, help="only this part, or these, of all")
     add("--fail-early", action="store_true", help="the first failed job ends the run")
