@@ -165,6 +165,16 @@ def python(code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess
     return attempt(sys.executable, "-ISc", "import os, sys\n" + code, *argv, **options)
 
 
+def perl(code: str, *argv: str, **options: Any) -> subprocess.CompletedProcess[bytes]:
+    """
+    Run Perl code as a process; it sees *argv* as @ARGV, and what dies of an error ends with its errno.
+
+    In an emulated machine it begins in a third of the time of a Python, so it is for what needs no more
+    than system calls. Its syscall() takes no literals for strings.
+    """
+    return attempt("/usr/bin/perl", "-e", code, *argv, **options)
+
+
 def uid_of(name: str) -> int:
     """The number of a user."""
     return int(subprocess.check_output(["id", "-u", name], env=os.environ.copy()))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from engine import Engine, python, running
+from engine import Engine, attempt, perl, running
 from patience import scaled
 
 ROOT = Path("/mnt/scratch/records")  # before Linux 6.7 an overlay opens its files twice
@@ -88,28 +89,26 @@ TOO_MANY = 8_300  # more than the engine goes up
 
 def _deep(tree: Path, levels: int = LEVELS, name: int = NAME) -> None:
     """Make a tree too deep for PATH_MAX, with two files at its end."""
-    code = (
-        "for _ in range(int(sys.argv[2])):\n    os.mkdir(sys.argv[3])\n    os.chdir(sys.argv[3])\n"
-        "open('leaf', 'w').write('content')\nopen('other', 'w').write('content')"
-    )
+    code = """
+        my ($levels, $name) = @ARGV;
+        for (1 .. $levels) { mkdir $name and chdir $name or die }
+        for my $file ("leaf", "other") { open(F, ">", $file) and print(F "content") and close(F) or die }
+    """
     tree.mkdir(parents=True)
-    assert 0 == python(code, str(tree), str(levels), "d" * name, cwd=tree).returncode
+    assert 0 == perl(code, str(levels), "d" * name, cwd=tree).returncode
 
 
 def _at_the_end(tree: Path, deed: str, levels: int = LEVELS, name: int = NAME) -> int:
-    """How a process ends that does *deed* in the lowest directory of *tree*; 13 if it is refused."""
-    return python(
-        "for _ in range(int(sys.argv[2])):\n    os.chdir(sys.argv[3])\n"
-        f"try:\n    {deed}\nexcept PermissionError as error:\n    sys.exit(error.errno)",
-        str(tree),
-        str(levels),
-        "d" * name,
-        cwd=tree,
-    ).returncode
+    """How a process ends that does *deed* in the lowest directory of *tree*: its errno if it fails."""
+    go = "my ($levels, $name) = @ARGV; for (1 .. $levels) { chdir $name or exit 255 }"
+    return perl(f"{go} {deed}", str(levels), "d" * name, cwd=tree).returncode
 
 
-READ = "assert open('leaf').read() == 'content'"
-APPEND = "open('leaf', 'a').close()"
+READ = "open(F, '<', 'leaf') or die; <F> eq 'content' or exit 255"
+APPEND = "open(F, '>>', 'leaf') or die"
+# Perl's own unlink() looks at the file before.
+UNLINK = "my $other = 'other'; syscall(87, $other) == 0 or die"
+STAT = "stat 'other' or die"
 
 
 class Member:
@@ -138,10 +137,13 @@ class Member:
 
 def _set(call: str) -> int:
     """How a process ends that makes itself a member, where it has been none."""
-    return python(
-        f"os.setgroups([{OWN_GROUP}])\ntry:\n    {call}\nexcept PermissionError:\n"
-        "    assert os.getgroups() == [%d]\n    sys.exit(13)" % OWN_GROUP
-    ).returncode
+    code = """
+        sub setgroups { my $list = pack("I*", @_); return syscall(116, scalar @_, $list) == 0 }
+        sub setgid { return syscall(106, $_[0]) == 0 }
+    """
+    code += f"setgroups({OWN_GROUP}) or exit 255; {call} and exit 0; my $errno = $! + 0;"
+    code += f"(split ' ', $), 2)[1] eq '{OWN_GROUP}' or exit 255; exit $errno"
+    return perl(code).returncode
 
 
 @pytest.fixture(scope="module")
@@ -151,9 +153,9 @@ def engine(scratch, tmp_path_factory) -> Iterator[tuple[Engine, Member]]:
     ROOT.mkdir(parents=True, exist_ok=True)
     for name in FILES:
         (ROOT / name).write_text("content\n")
-    assert 0 == python("open(sys.argv[1], 'a').close()", str(ROOT / "kept")).returncode
-    assert 0 == _set(f"os.setgroups([{GROUP}])")
-    assert 0 == _set(f"os.setgid({GROUP})")
+    assert 0 == _append("").returncode
+    assert 0 == _set(f"setgroups({GROUP})")
+    assert 0 == _set(f"setgid({GROUP})")
     for tree in (*TREES, ABYSS):
         subprocess.run(["rm", "-rf", tree], check=True)
     for tree in TREES:
@@ -168,10 +170,12 @@ def engine(scratch, tmp_path_factory) -> Iterator[tuple[Engine, Member]]:
 
 def _read(name: str, times: int = 1) -> None:
     for _ in range(times):
-        assert (
-            0
-            == python("os.read(os.open(sys.argv[1], os.O_RDONLY), 1)", str(ROOT / name)).returncode
-        )
+        assert 0 == attempt("/usr/bin/head", "-c", "1", str(ROOT / name)).returncode
+
+
+def _append(text: str) -> subprocess.CompletedProcess[bytes]:
+    code = "open(F, '>>', $ARGV[0]) and print(F $ARGV[1]) and close(F) or die"
+    return perl(code, str(ROOT / "kept"), text)
 
 
 def _records(engine: Engine, name: str, *, enforced: bool = True, least: int = 1) -> list[dict]:
@@ -217,10 +221,10 @@ def test_a_policy_that_logs_is_on_record_where_another_denies(engine) -> None:
     """The refusal stands, and who only watches has it in writing."""
     before = (ROOT / "kept").read_text()
 
-    done = python("open(sys.argv[1], 'a').write('x')", str(ROOT / "kept"))
+    done = _append("x")
 
     (found,) = _records(engine[0], "kept")
-    assert done.returncode == 1
+    assert done.returncode == errno.EACCES
     assert before == (ROOT / "kept").read_text()
     assert ("one", "deny", "EACCES") == (found["policy"], found["action"], found["errno"])
     assert [("one", "deny", True), ("two", "log", True)] == _said(found)
@@ -287,11 +291,11 @@ def test_a_deep_tree_is_known_by_its_head(engine) -> None:
 
 def test_a_permission_for_a_tree_holds_at_any_depth(engine) -> None:
     """The name goes where it is permitted, and stays where it is not."""
-    assert 0 == _at_the_end(TREES[1], "os.unlink('other')")
-    assert 13 == _at_the_end(TREES[0], "os.unlink('other')")
-    assert 13 == _at_the_end(TREES[2], "os.unlink('other')")
-    assert 1 == _at_the_end(TREES[1], "os.stat('other')")
-    assert 0 == _at_the_end(TREES[0], "os.stat('other')")
+    assert 0 == _at_the_end(TREES[1], UNLINK)
+    assert 13 == _at_the_end(TREES[0], UNLINK)
+    assert 13 == _at_the_end(TREES[2], UNLINK)
+    assert errno.ENOENT == _at_the_end(TREES[1], STAT)
+    assert 0 == _at_the_end(TREES[0], STAT)
 
 
 def test_what_depends_on_the_end_of_a_deep_path_is_unknown(engine) -> None:
@@ -315,17 +319,17 @@ def test_a_tree_that_is_too_deep_is_unknown(engine) -> None:
 
 def test_a_group_is_not_gained_as_a_supplementary_one(engine) -> None:
     """Neither way of getting it, others go on, and who has had it keeps it."""
-    assert 13 == _set(f"os.setgid({GROUP})")
-    assert 13 == _set(f"os.setgroups([{OWN_GROUP}, {GROUP}])")
-    assert 13 == _set(f"os.setgroups([*range(5000, 5060), {GROUP}])")
-    assert 0 == _set(f"os.setgroups([{OTHER_GROUP}])")
-    assert 0 == _set("os.setgroups([])")
+    assert errno.EPERM == _set(f"setgid({GROUP})")
+    assert errno.EPERM == _set(f"setgroups({OWN_GROUP}, {GROUP})")
+    assert errno.EPERM == _set(f"setgroups(5000 .. 5059, {GROUP})")
+    assert 0 == _set(f"setgroups({OTHER_GROUP})")
+    assert 0 == _set("setgroups()")
     assert [GROUP] == engine[1].keeps()
 
 
 def test_more_groups_than_are_looked_at_are_refused(engine) -> None:
     """Behind the 64th that is gained the group is unknown, and onError decides."""
-    assert 13 == _set("os.setgroups(range(6000, 6100))")
+    assert errno.EPERM == _set("setgroups(6000 .. 6099)")
     found = engine[0].wait_for(lambda e: e.get("policy") == "groups" and e["onError"])
     assert "toGid".lower() in "".join(found["object"]["unknown"]).replace("_", "").lower()
 

@@ -17,7 +17,7 @@ import attrs
 import compiled
 import pytest
 from ears import Ear
-from engine import Engine, attempt, python, running
+from engine import Engine, attempt, perl, running
 
 ROOT = Path("/opt/enforcer-test-net")
 BASE = {"deny": 4100, "kill": 4200}  # +N in the tables below is this plus N
@@ -152,31 +152,21 @@ ROWS = INET | SILENT | UNIX
 DOUBTFUL = {"connect to what the device has", "send to what is told"}
 NOWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1", "::ffff:0.0.0.0": "::ffff:127.0.0.1"}
 RAW6 = """
-import socket, struct
-hears = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 253)
-hears.bind(("::1", 0))
-import ctypes
-libc = ctypes.CDLL(None, use_errno=True)
-sends = socket.socket(socket.AF_INET6, socket.SOCK_RAW, 253)
-to = struct.pack("=HHI16sI", int(sys.argv[1]), 0, 0, socket.inet_pton(socket.AF_INET6, "::1"), 0)
-sent = libc.sendto(sends.fileno(), b"x", 1, 0, to, len(to))
-error = ctypes.get_errno() if sent < 0 else 0
-hears.settimeout(0)
-try:
-    hears.recv(10)
-    print(error, "heard")
-except BlockingIOError:
-    print(error, "silence")
+sub address { pack("S x6 x15 C x4", $_[0], 1) }  # ::1
+socket(HEARS, 10, 3, 253) and bind(HEARS, address(10)) or die $!;
+socket(SENDS, 10, 3, 253) or die $!;
+my $error = defined send(SENDS, "x", 0, address($ARGV[0])) ? 0 : $! + 0;
+my $heard = defined recv(HEARS, my $text, 10, 64);  # MSG_DONTWAIT
+$heard || $! == 11 or die $!;  # EAGAIN
+print($error, $heard ? " heard" : " silence");
 """
 RAW6_FAMILIES = (socket.AF_INET6, socket.AF_UNSPEC)
 ACCEPT = """
-import socket
-listens = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-client = socket.create_connection(listens.getsockname())
-try:
-    listens.accept()
-except OSError as e:
-    sys.exit(e.errno)
+my $address = pack("S n C4 x8", 2, $ARGV[0], 127, 0, 0, 1);
+socket(LISTENS, 2, 1, 0) and setsockopt(LISTENS, 1, 2, 1) or exit 255;  # SO_REUSEADDR
+bind(LISTENS, $address) and listen(LISTENS, 1) or exit 255;
+socket(CLIENT, 2, 1, 0) and connect(CLIENT, $address) or exit 255;
+accept(ACCEPTED, LISTENS) or exit $!;
 """
 ABSTRACT = "ubind 1 @enforcer-test-taken-VERB"
 
@@ -264,14 +254,14 @@ def controls(place) -> dict[tuple[str, str], object]:
     for verb in ACTION:
         for name, row in ROWS.items():
             done[name, verb] = place.do(row.attack, verb, row.directory, wait=True)
-        done["accept", verb] = python(ACCEPT, str(BASE[verb] + 70)).returncode
+        done["accept", verb] = perl(ACCEPT, str(BASE[verb] + 70)).returncode
         done["bind path", verb] = place.do("ubind 1 HERE/taken", verb, wait=False)
         done["bind type", verb] = place.do("ubind 2 HERE/typed-2", verb, wait=False)
         for name in ("taken", "typed-2"):
             (ROOT / verb / name).unlink()
         done["bind abstract", verb] = place.do(ABSTRACT, verb, wait=False)
     for family in RAW6_FAMILIES:
-        done["raw 6", family.name] = python(RAW6, str(int(family))).stdout.split()
+        done["raw 6", family.name] = perl(RAW6, str(int(family))).stdout.split()
     return done
 
 
@@ -308,7 +298,7 @@ def test_raw_datagram_of_version_6_is_refused_under_both_families(family, contro
     assert [b"0", b"heard"] == controls["raw 6", family.name]
 
     # the kernel takes an address without a family for one of the socket's own
-    ended = python(RAW6, str(int(family)))
+    ended = perl(RAW6, str(int(family)))
 
     assert ended.stdout.split() == [b"13", b"silence"], ended.stderr
 
@@ -317,8 +307,8 @@ def test_raw_datagram_of_version_6_is_refused_under_both_families(family, contro
 def test_accept_is_refused(verb, controls, engine):
     assert controls["accept", verb] == 0
 
-    assert python(ACCEPT, str(BASE[verb] + 70)).returncode == REFUSED[verb]
-    assert python(ACCEPT, str(BASE[verb] + 71)).returncode == 0
+    assert perl(ACCEPT, str(BASE[verb] + 70)).returncode == REFUSED[verb]
+    assert perl(ACCEPT, str(BASE[verb] + 71)).returncode == 0
 
 
 @pytest.mark.parametrize("verb", ACTION)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import signal
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 from daemon import ask, told
-from engine import Engine, python, running
+from engine import Engine, perl, python, running
 
 from enforcer.errors import KernelError
 from enforcer.kernel.points import can_override
@@ -107,65 +108,71 @@ spec:
       action: {{deny: {{errno: EMLINK}}}}
 """
 ATTEMPTS = {
-    "file": (f"open('{SECRET}').read()", "EROFS", f"open('{PUBLIC}').read()"),
-    "name": (f"open('{NEEDLE}').read()", "EXDEV", f"open('{PUBLIC}').read()"),
-    "owner": (f"open('{OWNED}').read()", "EDOM", f"open('{PUBLIC}').read()"),
-    "directory": (f"os.mkdir('{ROOT}/d1', 0o700)", "ENOTTY", f"os.mkdir('{ROOT}/d2', 0o755)"),
-    "option": ("prctl(15, b'other')", "ENOMSG", "prctl(29, 5000)"),
-    "mount": ("mount(b'nail1')", "ENODEV", "mount(b'other')"),
-    "peer": ("connect(7)", "EHOSTDOWN", "connect(8)"),
+    "file": (f"content('{SECRET}')", "EROFS", f"content('{PUBLIC}')"),
+    "name": (f"content('{NEEDLE}')", "EXDEV", f"content('{PUBLIC}')"),
+    "owner": (f"content('{OWNED}')", "EDOM", f"content('{PUBLIC}')"),
+    "directory": (f"ended(mkdir '{ROOT}/d1', 0700)", "ENOTTY", f"ended(mkdir '{ROOT}/d2', 0755)"),
+    "option": ("prctl(15, 'other')", "ENOMSG", "prctl(29, 5000)"),
+    "mount": ("mount('nail1')", "ENODEV", "mount('other')"),
+    "peer": ("reach(7)", "EHOSTDOWN", "reach(8)"),
     "credentials": ("nice(1234, 3)", "EBADMSG", "nice(1235, 3)"),
     "negative": ("nice(0, -7)", "ERANGE", "nice(0, 7)"),
 }
 """By rule: what it refuses, by which error, and a neighbour that works."""
 
-CODE = f"""
-import ctypes, errno, socket
-libc = ctypes.CDLL(None, use_errno=True)
+CODE = """
+sub ended { $_[0] or exit $! }
 
-def ended(result):
-    if result < 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+sub called {
+    my @arguments = @_;
+    ended(syscall(shift @arguments, @arguments) >= 0);
+}
 
-def prctl(option, value):
-    ended(libc.prctl(option, ctypes.c_char_p(value) if isinstance(value, bytes) else value, 0, 0, 0))
+sub content {
+    open(my $file, "<", $_[0]) or exit $!;
+    ended(defined read($file, my $text, 100));
+}
 
-def mount(source):
-    ended(libc.mount(source, b'{PLACE}', b'tmpfs', 0, None))
-    ended(libc.umount(b'{PLACE}'))
+sub prctl { called(157, @_, 0, 0, 0) }
 
-def connect(port):
-    one = socket.socket()
-    try:
-        one.connect(('127.0.0.1', port))
-    except ConnectionRefusedError:
-        pass
+sub mount {
+    called(165, $_[0], "PLACE", "tmpfs", 0, 0);
+    called(166, "PLACE", 0);  # umount2
+}
 
-def nice(uid, value):
-    if uid:
-        os.seteuid(uid)
-    os.setpriority(os.PRIO_PROCESS, 0, value)
+sub address { pack("S n C4 x8", 2, $_[0], 127, 0, 0, 1) }
 
-def listen(backlog):
-    one = socket.socket()
-    one.bind(('127.0.0.1', 0))
-    one.listen(backlog)
+sub reach {
+    socket(my $one, 2, 1, 0) or exit $!;
+    ended(connect($one, address($_[0])) || $! == 111);  # nobody hears it
+}
 
-try:
-    exec(sys.argv[1])
-except OSError as error:
-    print(errno.errorcode[error.errno])
-else:
-    print('done')
+sub nice {
+    my ($uid, $value) = @_;
+    called(117, -1, $uid, -1) if $uid;  # setresuid
+    ended(setpriority(0, 0, $value));
+}
+
+sub hear {
+    socket(my $one, 2, 1, 0) or exit $!;
+    ended(bind($one, address(0)));
+    ended(listen($one, $_[0]));
+}
+
+sub unlinked { called(87, @_) }  # the unlink of Perl looks at the file before
 """
+
+
+def does(code: str) -> subprocess.CompletedProcess[bytes]:
+    """Run Perl code with what stands above; the exit code is the errno of what failed."""
+    return perl(CODE.replace("PLACE", str(PLACE)) + code)
 
 
 def tried(code: str) -> str:
     """The name of the error, or done."""
-    ended = python(CODE, code)
-    assert ended.returncode == 0, ended
-    return ended.stdout.decode().strip()
+    ended = does(code)
+    assert ended.stderr == b"", ended
+    return errno.errorcode[ended.returncode] if ended.returncode else "done"
 
 
 def clean() -> None:
@@ -190,7 +197,7 @@ def test_everything_works_without_a_policy(files):
     """The control: nothing of this is refused by anybody else."""
     for refused, _, neighbour in ATTEMPTS.values():
         assert ("done", "done") == (tried(refused), tried(neighbour))
-    assert "done" == tried("listen(77)")
+    assert "done" == tried("hear(77)")
     clean()
 
 
@@ -222,21 +229,21 @@ class TestHooks:
 
     def test_killed_at_the_hook(self, hooks):
         """The process ends in the call; another argument is nobody's business."""
-        assert -signal.SIGKILL == python(CODE, "listen(77)").returncode
-        assert "done" == tried("listen(76)")
+        assert -signal.SIGKILL == does("hear(77)").returncode
+        assert "done" == tried("hear(76)")
         event = hooks.wait_for(lambda e: e.get("rule") == "backlog")
         assert ("kill", True) == (event["action"], event["prevented"])
 
     @pytest.mark.parametrize(
         ("deed", "error"),
-        [(f"os.mkdir('{MADE}')", "ELIBBAD"), (f"open('{READ}').read()", "EMLINK")],
+        [(f"ended(mkdir '{MADE}')", "ELIBBAD"), (f"content('{READ}')", "EMLINK")],
     )
     def test_a_point_marks_and_asks_for_marks(self, hooks, deed, error):
         """What is set at one hook counts at another, and for files; a rule that only logs refuses nobody."""
         unmarked = tried(deed)
         clean()
 
-        marked = tried(f"prctl(3, 0); open('{PUBLIC}').close(); {deed}")
+        marked = tried(f"prctl(3, 0); content('{PUBLIC}'); {deed}")
 
         assert ("done", error) == (unmarked, marked)
         assert not MADE.exists()
@@ -246,7 +253,7 @@ class TestHooks:
 
     def test_records_tell_what_was_compared(self, hooks):
         """Numbers and strings by their names, paths as paths."""
-        tried("mount(b'nail2')")
+        tried("mount('nail2')")
         event = hooks.wait_for(
             lambda e: e.get("rule") == "mount" and operands(e).get("arg0") == "nail2"
         )
@@ -255,7 +262,7 @@ class TestHooks:
         tried("nice(0, -7)")
         event = hooks.wait_for(lambda e: e.get("rule") == "negative")
         assert {"arg0.cred.euid.val": 0, "arg1": -7} == operands(event)
-        tried("connect(7)")
+        tried("reach(7)")
         event = hooks.wait_for(lambda e: e.get("rule") == "peer")
         assert ("127.0.0.1", 7) == (event["object"]["address"], event["object"]["port"])
 
@@ -320,10 +327,10 @@ def test_a_point_that_comes_with_a_reload(files, tmp_path):
     second = "{lsm: socket_listen, match: {args: [{index: 1, equal: 77}]}, action: {deny: {errno: ENODEV}}}"
 
     with running(one(first), tmp_path):
-        assert ("EDOM", "done") == (tried("prctl(15, b'other')"), tried("listen(77)"))
+        assert ("EDOM", "done") == (tried("prctl(15, 'other')"), tried("hear(77)"))
         (tmp_path / "policy.yaml").write_text(one(second))
         told("reload")
-        assert ("done", "ENODEV") == (tried("prctl(15, b'other')"), tried("listen(77)"))
+        assert ("done", "ENODEV") == (tried("prctl(15, 'other')"), tried("hear(77)"))
 
 
 # ---- Functions and tracepoints --------------------------------------------------------------------
@@ -393,7 +400,7 @@ class TestLate:
         for each in (killed, other):
             each.write_text("")
 
-        ended = [python("os.unlink(sys.argv[1])", str(each)).returncode for each in (killed, other)]
+        ended = [does(f"unlinked('{each}')").returncode for each in (killed, other)]
 
         assert ([-signal.SIGKILL, 0], False, False) == (ended, killed.exists(), other.exists())
         event = late.wait_for(lambda e: e.get("rule") == "entry")
@@ -402,35 +409,33 @@ class TestLate:
     def test_a_function_kills_at_its_end_by_what_it_returned(self, late):
         """Whoever took a file for a folder dies of the answer; whoever asked for nothing there lives."""
         (ROOT / "no-folder").write_text("")
-        code = "try: os.unlink(sys.argv[1])\nexcept OSError: print('told', flush=True)"
 
-        doomed = python(code, str(ROOT / "no-folder" / "x"))
-        other = python(code, str(ROOT / "nothing-there"))
+        doomed = does(f"unlinked('{ROOT}/no-folder/x')")
+        other = does(f"unlinked('{ROOT}/nothing-there')")
 
-        assert (-signal.SIGKILL, b"") == (doomed.returncode, doomed.stdout)
-        assert (0, b"told\n") == (other.returncode, other.stdout)
+        assert (-signal.SIGKILL, errno.ENOENT) == (doomed.returncode, other.returncode)
         event = late.wait_for(lambda e: e.get("rule") == "ended")
         told = {"returns": -20, "dfd": -100}  # what any rule compares at this point
         assert (False, told) == (event["prevented"], operands(event))
 
     def test_a_function_says_at_its_end_what_came_of_it(self, late):
         """What it returned and what it was given; success is nobody's business."""
-        assert "ENOENT" == tried(f"os.unlink('{ROOT}/nothing-of-this-name')")
+        assert "ENOENT" == tried(f"unlinked('{ROOT}/nothing-of-this-name')")
         event = late.wait_for(lambda e: e.get("rule") == "failed")
         assert {"returns": -2, "dfd": -100} == operands(event)
         assert f"kretprobe {UNLINK}" == event["object"]["point"]
         (ROOT / "there").write_text("")
-        assert "done" == tried(f"os.unlink('{ROOT}/there')")
-        assert "ENOENT" == tried(f"os.unlink('{ROOT}/nothing-again')")
+        assert "done" == tried(f"unlinked('{ROOT}/there')")
+        assert "ENOENT" == tried(f"unlinked('{ROOT}/nothing-again')")
         late.wait_for(lambda e: e.get("rule") == "failed" and e["time"] > event["time"])
         found = [operands(e)["returns"] for e in late.events() if e.get("rule") == "failed"]
         assert {-2} == set(found)
 
     def test_ids_that_change_behind_a_point_count(self, late):
         """A rule is decided between the hook that sees the change and the change: what it found does not stay."""
-        deed = f"open('{READ}').read()"
+        deed = f"content('{READ}')"
 
-        assert ("done", "EMLINK") == (tried(deed), tried(f"os.setresuid(1001, 1001, 1001); {deed}"))
+        assert ("done", "EMLINK") == (tried(deed), tried(f"called(117, 1001, 1001, 1001); {deed}"))
 
         assert late.wait_for(lambda e: e.get("rule") == "ids")
 
@@ -460,12 +465,12 @@ class TestLate:
 
     def test_strings_of_the_caller_are_read_where_they_lie(self, late):
         """A field that is an address in the caller's memory; one that cannot be read is onError's."""
-        assert "ENOENT" == tried(f"os.rmdir('{ROOT}/asked-for')")
+        assert "ENOENT" == tried(f"ended(rmdir '{ROOT}/asked-for')")
         event = late.wait_for(lambda e: e.get("rule") == "asked")
         assert {"pathname": f"{ROOT}/asked-for"} == operands(event)
         assert not event["onError"]
 
-        assert "EFAULT" == tried("ended(libc.rmdir(ctypes.c_void_p(1)))")
+        assert "EFAULT" == tried("called(84, 1)")
         assert late.wait_for(lambda e: e.get("rule") == "asked" and e["onError"])
 
 
@@ -522,13 +527,13 @@ def test_a_tracing_policy_at_points(files, tmp_path):
     """Killed after the effect, seen at the end, and refused at the hook that the function calls."""
     doomed = ROOT / "doomed"
     doomed.write_text("")
-    assert ("done", "ENOENT") == (tried("prctl(15, b'other')"), tried(f"os.unlink('{ROOT}/lost')"))
+    assert ("done", "ENOENT") == (tried("prctl(15, 'other')"), tried(f"unlinked('{ROOT}/lost')"))
 
     with running(TRACING, tmp_path) as engine:
-        assert -signal.SIGKILL == python("os.unlink(sys.argv[1])", str(doomed)).returncode
+        assert -signal.SIGKILL == does(f"unlinked('{doomed}')").returncode
         assert not doomed.exists()
-        assert "ENOENT" == tried(f"os.unlink('{ROOT}/lost')")
-        assert ("EACCES", "done") == (tried("prctl(15, b'other')"), tried("prctl(29, 5000)"))
+        assert "ENOENT" == tried(f"unlinked('{ROOT}/lost')")
+        assert ("EACCES", "done") == (tried("prctl(15, 'other')"), tried("prctl(29, 5000)"))
         found = {
             rule: engine.wait_for(lambda e, rule=rule: e.get("rule") == rule)
             for rule in (

@@ -9,6 +9,7 @@ Runs on a boot of its own; elsewhere it is skipped:
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import shutil
 import socket
@@ -19,7 +20,7 @@ from pathlib import Path
 import attrs
 import pytest
 from daemon import PINS, Daemon, ask, leftovers, managed, told
-from engine import attempt, python
+from engine import attempt, perl, python
 
 from enforcer.kernel import host
 
@@ -165,10 +166,9 @@ class Stage:
         return ran, ended.returncode
 
     def connect(self, _: Path, verb: str) -> tuple[bool, int]:
-        ended = python(
-            "import socket\nsocket.create_connection(('127.0.0.1', int(sys.argv[1])))",
-            str(PORTS[verb]),
-        )
+        code = "my $to = pack('S n C4 x8', 2, $ARGV[0], 127, 0, 0, 1);"
+        code += "socket(S, 2, 1, 0) and connect(S, $to) or die"
+        ended = perl(code, str(PORTS[verb]))
         return self.heard(verb), ended.returncode
 
     def lineage(self, here: Path, _: str) -> tuple[bool, int]:
@@ -177,16 +177,14 @@ class Stage:
 
     def map(self, here: Path, _: str) -> tuple[bool, int]:
         """Reading implies execution here, which the function is not told."""
-        ended = python(
-            "import ctypes, mmap\n"
-            "file = os.open(sys.argv[1], os.O_RDONLY)\n"
-            "libc = ctypes.CDLL(None)\n"
-            "assert libc.personality(0x0400000) >= 0\n"
-            "mmap.mmap(file, 4, mmap.MAP_PRIVATE, mmap.PROT_READ)\n"
-            "print('mapped')",
-            str(here / "map"),
-        )
-        return ended.stdout == b"mapped\n", ended.returncode
+        code = """
+            open(F, "<", $ARGV[0]) or die;
+            syscall(135, 0x0400000) >= 0 or die;  # personality, READ_IMPLIES_EXEC
+            syscall(9, 0, 4, 1, 2, fileno(F), 0) != -1 or die;  # mmap, PROT_READ, MAP_PRIVATE
+            print("mapped");
+        """
+        ended = perl(code, str(here / "map"))
+        return ended.stdout == b"mapped", ended.returncode
 
     def heard(self, verb: str) -> bool:
         """Whether a connection has come."""
@@ -329,15 +327,16 @@ def test_protection_keeps_root_away(bench: Bench):
     """Process, pins and programs are out of reach, as they are with hooks."""
     assert bench.daemon.status()["protected"]
 
-    sent = python("os.kill(int(sys.argv[1]), 9)", str(bench.daemon.pid))
+    sent = perl("kill(9, $ARGV[0]) or die", str(bench.daemon.pid))
     removed = attempt("/bin/rm", "-rf", *map(str, PINS.glob("[0-9]*")))
-    moved = python("os.rename(sys.argv[1], sys.argv[1] + '-gone')", str(PINS))
+    moved = perl("rename($ARGV[0], $ARGV[0] . '-gone') or die", str(PINS))
     other = ask("doctor")
     keyless, wrong = ask("stop", "--force"), ask("stop", "--key-fd", "0", said=b"wrong\n")
 
-    assert b"PermissionError" in sent.stderr
+    refusals = {errno.EPERM, errno.EACCES}
+    assert sent.returncode in refusals, sent
     assert b"not permitted" in removed.stderr
-    assert b"PermissionError" in moved.stderr
+    assert moved.returncode in refusals, moved
     assert other.returncode != 0
     assert (2, 2) == (keyless.returncode, wrong.returncode)
     assert bench.daemon.is_active
