@@ -6,15 +6,23 @@ The exit code is its errno. ``connect`` and ``sendto`` take one address; ``conne
 any number, of which the first is where the association is made, or the socket is bound to.
 """
 
+from __future__ import annotations
+
 import ipaddress
 import socket
 import struct
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
+
+from attempting import Attempts
 
 SCTP = socket.IPPROTO_SCTP
 BINDX_ADD, CONNECTX = 100, 110  # include/uapi/linux/sctp.h
 DSTADDRV4 = 7
 NOTHING = (SCTP, 2, bytes(16))  # SCTP_SNDINFO without anything
+DEEDS = Attempts()
 
 
 def packed(address: str, port: int) -> bytes:
@@ -25,31 +33,42 @@ def packed(address: str, port: int) -> bytes:
     return struct.pack("=HH4s8x", socket.AF_INET, socket.htons(port), found.packed)
 
 
-def main(deed: str, port: int, addresses: list[str]) -> None:
-    """Do it."""
-    first = (addresses[0], port)
+def _socket(kind: socket.SocketKind, *addresses: str) -> socket.socket:
     family = socket.AF_INET6 if ":" in "".join(addresses) else socket.AF_INET
-    kind = socket.SOCK_SEQPACKET if deed in {"sendto", "sendv"} else socket.SOCK_STREAM
-    it = socket.socket(family, kind, SCTP)
-    if deed == "connect":
-        it.connect(first)
-    elif deed == "connectx":
-        it.setsockopt(SCTP, CONNECTX, b"".join(packed(a, port) for a in addresses))
-    elif deed == "bindx":
-        it.bind(first)
-        it.setsockopt(SCTP, BINDX_ADD, b"".join(packed(a, port) for a in addresses[1:]))
-    elif deed == "sendto":
-        it.sendto(b"x", first)
-    elif deed == "sendv":
-        more = [(SCTP, DSTADDRV4, ipaddress.ip_address(a).packed) for a in addresses[1:]]
-        it.sendmsg([b"x"], [NOTHING, *more], 0, first)
-    else:
-        raise ValueError(deed)
+    return socket.socket(family, kind, SCTP)
 
+
+@DEEDS.add
+def connect(port: str, address: str) -> None:
+    _socket(socket.SOCK_STREAM, address).connect((address, int(port)))
+
+
+@DEEDS.add
+def connectx(port: str, *addresses: str) -> None:
+    where = b"".join(packed(address, int(port)) for address in addresses)
+    _socket(socket.SOCK_STREAM, *addresses).setsockopt(SCTP, CONNECTX, where)
+
+
+@DEEDS.add
+def bindx(port: str, first: str, *more: str) -> None:
+    it = _socket(socket.SOCK_STREAM, first, *more)
+    it.bind((first, int(port)))
+    it.setsockopt(SCTP, BINDX_ADD, b"".join(packed(address, int(port)) for address in more))
+
+
+@DEEDS.add
+def sendto(port: str, address: str) -> None:
+    _socket(socket.SOCK_SEQPACKET, address).sendto(b"x", (address, int(port)))
+
+
+@DEEDS.add
+def sendv(port: str, first: str, *more: str) -> None:
+    where = [(SCTP, DSTADDRV4, ipaddress.ip_address(address).packed) for address in more]
+    it = _socket(socket.SOCK_SEQPACKET, first, *more)
+    it.sendmsg([b"x"], [NOTHING, *where], 0, (first, int(port)))
+
+
+main = DEEDS.main
 
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1], int(sys.argv[2]), sys.argv[3:])
-    except OSError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.errno)
+    sys.exit(main())

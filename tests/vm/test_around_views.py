@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import attempter
 import attrs
 import compiled
 import pytest
@@ -38,6 +39,7 @@ USER, CONFINED = 2001, 2002
 TEXT = b"the secret\n"
 NO, NO_MEMORY = errno.EDOM, errno.EPERM
 MOUNTS = 8300
+_SCRIPT = view_attempts.__file__
 
 POLICY = f"""
 apiVersion: enforcer/v1
@@ -79,10 +81,10 @@ spec:
 """
 
 
-def do(way: str, *arguments: object, user: int = 0, **options: object) -> tuple[int, bytes]:
+def do(way: str, *arguments: object, user: int = 0) -> tuple[int, bytes]:
     """Act as *user* by a way of ``view_attempts.py``; return how it ended and what it printed."""
-    words = scripted(view_attempts.__file__, str(user), way, *map(str, arguments))
-    done = attempt(*words, **options)
+    words = ["as_user", str(user)] if user else []
+    done = attempter.make(_SCRIPT, *words, way, *map(str, arguments))
     return done.returncode, done.stdout
 
 
@@ -234,11 +236,13 @@ def test_a_view_of_ones_own_lifts_nothing(engine, without, name) -> None:
 def test_what_is_mounted_later_renames_nothing(engine, place) -> None:
     """The host shows a part of a file system; whoever mounts the whole reads by no other name."""
     del engine
-    assert (NO, b"") == do_read(SHOWN / "secret")
+    assert (NO, b"") == do("reading", SHOWN / "secret")
 
-    assert (NO, b"") == do("whole", place, WHOLE, "/part/secret", pass_fds=[place])
+    words = scripted(_SCRIPT, "whole", str(place), str(WHOLE), "/part/secret")
+    done = attempt(*words, pass_fds=[place])
+    assert (NO, b"") == (done.returncode, done.stdout)
     try:
-        assert (NO, b"") == do_read(SHOWN / "secret")
+        assert (NO, b"") == do("reading", SHOWN / "secret")
     finally:
         subprocess.run(["umount", "--lazy", WHOLE], check=True)
 
@@ -247,23 +251,8 @@ def test_what_is_mounted_later_renames_nothing(engine, place) -> None:
 def test_a_part_and_the_whole_are_one_file(engine, place, name) -> None:
     """Whichever of its two names on the host a rule has, and whichever it is read by."""
     del engine, place
-    assert [(NO, b"")] * 2 == [do_read(EARLY / name), do_read(LATE / "part" / name)]
-    assert [(0, TEXT)] * 2 == [do_read(EARLY / "plain"), do_read(LATE / "part/plain")]
-
-
-def do_read(path: Path) -> tuple[int, bytes]:
-    done = attempt(
-        sys.executable,
-        "-ISc",
-        f"""
-import sys
-try:
-    sys.stdout.write(open({str(path)!r}).read())
-except OSError as error:
-    sys.exit(error.errno)
-""",
-    )
-    return done.returncode, done.stdout
+    assert [(NO, b"")] * 2 == [do("reading", EARLY / name), do("reading", LATE / "part" / name)]
+    assert [(0, TEXT)] * 2 == [do("reading", EARLY / "plain"), do("reading", LATE / "part/plain")]
 
 
 def test_a_task_that_was_there_is_not_what_it_says(engine, impostor) -> None:

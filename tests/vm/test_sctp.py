@@ -6,14 +6,13 @@ from __future__ import annotations
 import errno
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
+import attempter
 import pytest
+import sctp
 from ears import Ear
-from engine import Engine, attempt, running
-from sctp import BINDX_ADD, packed
+from engine import Engine, running
 
 PORT = 4300
 REFUSED, FREE = "127.0.0.66", "127.0.0.70"
@@ -51,9 +50,8 @@ spec:
 
 
 def _do(deed: str, *addresses: str) -> int:
-    program = str(Path(__file__).with_name("sctp.py"))
     port = PORT + 1 if deed == "bindx" else PORT  # that one is taken
-    return attempt(sys.executable, program, deed, str(port), *addresses).returncode
+    return attempter.make(sctp.__file__, deed, str(port), *addresses).returncode
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +62,7 @@ def ear() -> Iterator[Ear]:
     it = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_SCTP)
     it.bind((REFUSED, PORT))
     for address in HEARD:
-        it.setsockopt(socket.IPPROTO_SCTP, BINDX_ADD, packed(address, PORT))
+        it.setsockopt(sctp.SCTP, sctp.BINDX_ADD, sctp.packed(address, PORT))
     it.listen(16)
     yield Ear(it)
     it.close()

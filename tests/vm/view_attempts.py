@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # ruff: noqa: PTH101, PTH102, PTH103, PTH104, PTH108, PTH120, PTH123
 """
-Views that a process builds for itself: ``view_attempts.py UID NAME ARGUMENT...``.
+Views that a process builds for itself: ``view_attempts.py NAME ARGUMENT...``.
 
 What was read goes to standard output; the exit code is the errno that stopped it. Standalone, as
 file_attempts.py is.
@@ -191,13 +191,13 @@ def sandbox(program: str) -> None:
     os.execv("/mnt/usr/bin/own", ["own", "/etc/hostname"])
 
 
-def main() -> int:
-    """Make one attempt."""
-    user, way, *arguments = sys.argv[1:]
-    if int(user):
-        become(int(user))
-    return WAYS.make(way, *arguments)
+@WAYS.add
+def as_user(uid: str, way: str, *arguments: str) -> None:
+    become(int(uid))
+    WAYS[way](*arguments)
 
+
+main = WAYS.main
 
 if __name__ == "__main__":
     sys.exit(main())
