@@ -18,7 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look there
 
-from attempting import LIBC, check, mount, own_mounts
+from attempting import CLONE_NEWNS, LIBC, check, mount, own_mounts
 from drift_attempts import ATTEMPTS, IMAGE, MARK, VOLUME, lay_over_root
 
 __all__ = [
@@ -85,20 +85,17 @@ _KINDS = {
     "volumes": "",
 }
 
+# Becomes a program in the container of a process: entering its mount namespace leads to the root of that.
+_COME_IN = f"""
+my ($process, $cgroup, $program) = @ARGV;
+open(MOUNTS, "<", "/proc/$process/ns/mnt") or exit 255;
+open(MEMBERS, ">", "$cgroup/cgroup.procs") and print(MEMBERS $$) and close(MEMBERS) or exit 255;
+syscall(308, fileno(MOUNTS), {CLONE_NEWNS}) == 0 or exit 255;  # setns
+%ENV = (MARK => "{MARK}");
+exec {{$program}} $program or exit $!;
+"""
 _BIND, _DETACH = 0x1000, 2
 _SYS_PIVOT_ROOT = 155
-# Become a program in the container of a process, as a runtime does: its mount namespace leads to its root. The numbers
-# are those of setns and CLONE_NEWNS.
-_COME_IN = f"""
-my ($cgroup, $process, $program) = @ARGV;
-sub stays_out {{ warn "$!"; exit 125 }}
-open my $mounts, '<', "/proc/$process/ns/mnt" or stays_out;
-open my $members, '>', "$cgroup/cgroup.procs" or stays_out;
-print $members $$ and close $members or stays_out;
-syscall(308, fileno $mounts, 0x20000) == 0 or stays_out;
-%ENV = (MARK => '{MARK}');
-exec {{$program}} $program or exit($! + 0);
-"""
 _PROGRAMS = (
     *("program", "chowned", "plain", "renamed", "linked", "changed", "itself", "replaced"),
     *("before", "before-read", "covered", "again"),
@@ -192,17 +189,14 @@ class Drifting:
 
     def put_in(self, program: str, below: str = "") -> tuple[int, bool, str]:
         """Let a process of the host run *program* in it, in the cgroup *below* its own; returns as an attempt."""
+        from engine import perl
+
         cgroup = self.cgroup / below
         cgroup.mkdir(exist_ok=True)
         mark = Path(f"/proc/{self.process.pid}/root{MARK}")
         mark.unlink(missing_ok=True)
-        ended = subprocess.run(
-            ["perl", "-e", _COME_IN, cgroup, str(self.process.pid), program],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return ended.returncode, mark.exists(), ended.stderr
+        ended = perl(_COME_IN, str(self.process.pid), str(cgroup), program)
+        return ended.returncode, mark.exists(), ended.stderr.decode()
 
     def lay_over(self) -> int:
         """Let its root mount an overlay over its root, which has the image's program as /program; returns 0 or errno."""

@@ -16,8 +16,8 @@ import drifting
 import linking
 import pods
 import pytest
-from daemon import until
-from engine import ENFORCER, Engine, attempt, running
+from daemon import told, until
+from engine import Engine, attempt, running
 from patience import scaled
 from pods import Container, Pod, built, give_labels
 
@@ -251,7 +251,7 @@ def test_a_denial_in_a_volume_is_explained(on, before):
     event = on.wait_for(lambda e: e.get("rule") == "secret" and e["container"]["id"] == volume.id)
     assert f"{VOLUME}/secret" == event["object"]["path"]
 
-    explained = attempt(ENFORCER, "explain", event["id"]).stdout.decode()
+    explained = told("explain", event["id"])
 
     assert "/data/secret" in explained
     assert "no longer matches" not in explained
