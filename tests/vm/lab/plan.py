@@ -134,7 +134,8 @@ FIRST_ON_HOST = (
     "tests/unit/runtime",
 )
 
-# Files that show nothing on one processor.
+# Files that show nothing on one processor. They have a boot of their own: on a second processor whoever attacks in the
+# other files, as long as something else takes, would keep it busy for nothing.
 PROCESSORS = {
     "test_fast.py": 2,
     "test_preempt.py": 2,
@@ -247,8 +248,9 @@ def inner(
     if has_lab:
         wanted = [test for test in OVERRIDING if test.partition("::")[0] in files]
         special.insert(0, Boot(LAB, LAB, _entries(wanted), _SCRATCH, cpus=cpus))
+    several = _several(DEFAULT_KERNEL, files)
     ordinary = _ordinary(DEFAULT_KERNEL, files, beside, machines=machines, cpus=cpus)
-    return [*special, ordinary]
+    return [*special, *several, ordinary]
 
 
 def outer(
@@ -282,6 +284,7 @@ def outer(
         processor = _ALL_FLAGS if kernel == DEFAULT_KERNEL else ()
         here = [name for name in files if kernel == DEFAULT_KERNEL or name not in OUTER]
         boots += _apart(kernel, here, processor)
+        boots += _several(kernel, here, processor)
         boots.append(_ordinary(kernel, here, beside, processor, machines=machines, cpus=cpus))
     return [boots[0], *(replace(boot, environment=_AMOUNTS) for boot in boots[1:])]
 
@@ -307,7 +310,7 @@ def _ordinary(
     machines: int,
     cpus: int,
 ) -> Boot:
-    rest = [name for name in files if name not in APART]
+    rest = [name for name in files if name not in {*APART, *PROCESSORS}]
     entries = [*_entries(rest), *map(Entry, beside)]
     return Boot(
         kernel,
@@ -317,6 +320,12 @@ def _ordinary(
         machines=machines,
         cpus=cpus,
     )
+
+
+def _several(kernel: str, files: Sequence[str], options: Sequence[str] = ()) -> list[Boot]:
+    """Return the boot for those of *files* that need several processors, if there are any."""
+    entries = sorted(_entries([name for name in files if name in PROCESSORS]), key=_order)
+    return [Boot(f"{kernel}-smp", kernel, entries, (*_SCRATCH, *options))] if entries else []
 
 
 def _order(entry: Entry) -> tuple[bool, int, str]:
