@@ -31,7 +31,7 @@ BUDGET = plan.TESTS / "budget.toml"
 
 _PYTEST = ".venv/bin/pytest"
 # Parts of pytest that no guest needs.
-_LEFT_OUT = ("cacheprovider", "doctest", "junitxml", "legacypath", "unittest")
+_LEFT_OUT = ("cacheprovider", "doctest", "junitxml", "legacypath", "logging", "unittest")
 _TEMPORARY = "/tmp/tests"
 # Seconds after which a test says in the log where it waits, and goes on: a machine that is ended tells nothing.
 _SAYS_WHERE = 600
