@@ -136,7 +136,7 @@ class Names:
                 if any(_may_end(rest) for rest in reached):
                     out[Exact(canonical)] = None
                 for rest in derive(reached, b"/"):
-                    if rest != form.tokens:  # else the form itself accepts the other name too
+                    if not _accepts_below(form.tokens, canonical, rest):
                         out[_glob(canonical, (b"/", *rest))] = None
         return tuple(out)
 
@@ -189,6 +189,19 @@ def _step(tokens: Tokens, byte: int) -> Iterator[Tokens]:
         if first is Wild.DEEP or byte != _SLASH:
             yield tokens
         yield from _step(rest, byte)
+
+
+def _accepts_below(tokens: Tokens, folder: bytes, rest: Tokens) -> bool:
+    """
+    Tell whether *tokens* accept whatever is *rest* below *folder* anyway; where that is hard to tell, they do not.
+
+    A pattern that may begin anywhere has no other names then, however many mounts there are.
+    """
+    match tokens:
+        case (bytes(lead), Wild.DIRS, *more):
+            is_below = (folder.rstrip(b"/") + b"/").startswith(lead)
+            return is_below and rest in {tuple(more), (Wild.DEEP, b"/", *more)}
+    return rest == tokens
 
 
 def _may_end(tokens: Tokens) -> bool:

@@ -7,14 +7,18 @@ import os
 import stat
 
 import pytest
+from amount import examples
 from compiler_text import MadeUpHost, compiled
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 from enforcer.compiler import LocalHost, Mount, verify
-from enforcer.compiler.paths import Names
+from enforcer.compiler.paths import Names, derive
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms
 from enforcer.libbpf.decision import Access, Core, Identity
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.policy.model.policy import TextKind, Verb
+from enforcer.policy.model.glob_match import accepts
+from enforcer.policy.model.policy import Text, TextKind, Verb
 
 USR = {b"/bin": b"usr/bin", b"/usr/bin/sh": b"dash", b"/lib": b"/usr/lib", b"/loop": b"loop"}
 ROOT = Mount(0x800001, b"/", b"/")
@@ -280,6 +284,63 @@ def test_a_suffix_accepts_the_other_name_by_itself() -> None:
 
     assert 1 == len(spell(TextKind.SUFFIX, b".pem", host))
     assert Exact(b"/data/web/x") in spell(TextKind.SUFFIX, b"www/x", host)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "alone"),
+    [
+        (b"/**/key", True),
+        (b"/**/*.pem", True),
+        (b"/**/a/**/key", False),
+        (b"/srv/**/key", False),
+        (b"/data/**/key", True),
+        (b"/data/web/**/key", True),
+        (b"/data/web/x/**/key", False),
+    ],
+)
+def test_what_begins_anywhere_has_no_other_names(pattern, alone) -> None:
+    """However many mounts there are, so that it needs no more of an automaton there."""
+    mounts = (
+        Mount(0x800001, b"/data/web", point)
+        for point in (b"/srv/a/www", b"/data/x", b"/data/web/x/y")
+    )
+
+    found = spell(TextKind.GLOB, pattern, MadeUpHost(mounts=(ROOT, *mounts)))
+
+    assert alone is (globs(pattern) == found)
+
+
+def accepts_form(form, path) -> bool:
+    """What the automata of the form would say."""
+    if isinstance(form, Exact):
+        return path == form.value
+    if isinstance(form, Below):
+        return path.startswith(form.value + b"/")
+    ends = {Wild.RUN, Wild.DEEP, Wild.DIRS}
+    return any(ends.issuperset(rest) for rest in derive([form.tokens], path))
+
+
+PARTS = st.sampled_from((b"a", b"b", b"c"))
+PATHS = st.lists(PARTS, min_size=1, max_size=3).map(lambda parts: b"/" + b"/".join(parts))
+PATTERNS = st.lists(
+    st.sampled_from((b"a", b"b", b"c", b"*", b"**", b"**", b"a*")), min_size=1, max_size=4
+)
+
+
+@given(PATTERNS, PATHS, PATHS, PATHS)
+@settings(max_examples=examples(400))
+def test_a_file_below_a_mount_is_what_one_of_its_names_is(parts, origin, point, inner) -> None:
+    """Of which the kernel gives the one at the origin."""
+    pattern = b"/" + b"/".join(parts)
+    assume(not (origin + b"/").startswith(point + b"/"))  # it has another place then
+    host = MadeUpHost(mounts=(ROOT, Mount(0x800001, origin, point)))
+
+    found = spell(TextKind.GLOB, pattern, host)
+
+    value = Text(TextKind.GLOB, pattern)
+    named, also = origin + inner, point + inner
+    expected = accepts(value, named) or accepts(value, also)
+    assert expected is any(accepts_form(form, named) for form in found)
 
 
 def test_a_subvolume_that_is_never_shown_whole_is_named_by_its_oldest_mount() -> None:
