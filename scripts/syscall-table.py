@@ -6,7 +6,7 @@ Print the table of enforcer/policy/language/syscall_table.py from the kernel's h
 usage: scripts/syscall-table.py ASM/UNISTD_64.H LINUX/SYSCALLS.H
 
 What the headers do not say stands below: entries whose prototype is elsewhere, arguments that the
-call casts, and which char pointers are no strings.
+call always casts (casts.py has those that it casts for some commands), and which char pointers are no strings.
 """
 
 import re
@@ -14,9 +14,9 @@ import sys
 import textwrap
 from pathlib import Path
 
-# arch/x86/include/asm/syscalls.h and arch/x86/kernel: not in linux/syscalls.h.
+# arch/x86/include/asm/syscalls.h and arch/x86/kernel: not in linux/syscalls.h; or without names there.
 ELSEWHERE = {
-    "mmap": "llllll",
+    "mmap": "llllil",  # mm/mmap.c looks its descriptor up as an int
     "rt_sigreturn": "",
     "modify_ldt": "ipl",
     "arch_prctl": "il",
@@ -24,6 +24,7 @@ ELSEWHERE = {
     "iopl": "u",
     "set_thread_area": "p",
     "get_thread_area": "p",
+    "clone": "ulppl",  # kernel/fork.c takes the lower half of the flags
     # security/keys/keyctl.c casts what most of its operations take first to key_serial_t.
     "keyctl": "iilll",
 }

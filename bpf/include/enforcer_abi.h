@@ -378,6 +378,7 @@ enum enf_sys_kind { /* of an argument, four bits each */
 #define ENF_SYS_COMPAT 0x10000000000	 /* 32-bit entry: other registers, half as wide */
 #define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call, 1 where the others lie */
 #define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call */
+#define ENF_SYS_CASTS 0x80000000000	 /* some of enf_casts are of this call */
 #define ENF_SYS_CALL_AT 48
 #define ENF_SYS_UNKNOWN_AT 56
 
@@ -644,6 +645,16 @@ struct enf_mounted {
 	__u32 to_len;
 	char from[256]; /* ENF_MOUNTED_PATH: as the host has it, without a slash at the end */
 	char to[256];	/* likewise, as the container has it */
+};
+
+/* A call that takes arguments as long and casts them to int for one of its commands. */
+#define ENF_CASTS 30
+
+struct enf_cast {
+	__u16 call;	/* its number */
+	__u8 at;	/* which argument is the command: 0, or else 1 */
+	__u8 arguments; /* those that are cast, a bit each */
+	__u32 command;
 };
 
 /* Where a file system that shows what the kernel has once is by custom, as user space found it. */

@@ -17,6 +17,7 @@ extern const volatile __u32 enf_records;     /* not 0: this session records, see
 extern const volatile __u64 enf_rename_lock; /* address of the kernel's lock; 0: it is hidden */
 extern const volatile __u64 enf_mount_lock;  /* likewise */
 extern const volatile struct enf_place enf_places[ENF_PLACES];
+extern const volatile struct enf_cast enf_casts[ENF_CASTS];
 /* Bytes that wait in a ring from which on it is crowded: see repeats.bpf.h. */
 extern const volatile __u32 enf_crowded_decisions;
 extern const volatile __u32 enf_crowded_activity;

@@ -23,6 +23,24 @@ static __always_inline __u64 enf_narrow(__u64 value, __u32 kind)
 }
 
 /*
+ * Which of its arguments the call casts to int for this command, a bit each. Seldom asked, and a function of
+ * its own: the verifier goes through it once, and takes what it returns as any number.
+ */
+__attribute__((noinline)) int enf_cast_arguments(const struct enf_call *call)
+{
+	if (!call)
+		return 0;
+	for (int i = 0; i < ENF_CASTS; i++) {
+		const volatile struct enf_cast *cast = &enf_casts[i];
+		__u64 command = cast->at ? call->arg[1] : call->arg[0];
+
+		if (cast->call == (call->told & 0xffff) && cast->command == (__u32)command)
+			return cast->arguments;
+	}
+	return 0;
+}
+
+/*
  * The number of the call, its arguments as numbers, and its strings as the arguments of a program
  * would be: argument i is the string i, which is empty where it is none. The caller can change what
  * lies in its memory after we have looked.
@@ -30,7 +48,7 @@ static __always_inline __u64 enf_narrow(__u64 value, __u32 kind)
 __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct enf_call *call)
 {
 	struct enf_arguments *arguments = NULL;
-	__u32 kinds, at = 0, texts = 0;
+	__u32 kinds, casts = 0, at = 0, texts = 0;
 	struct enf_object *o;
 
 	if (!s || !call)
@@ -41,6 +59,8 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 	o->present = ENF_BIT(ENF_DIM_CODE);
 	o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = call->told & 0xffff;
 	kinds = call->told >> ENF_SYS_KINDS_AT;
+	if (call->told & ENF_SYS_CASTS)
+		casts = enf_cast_arguments(call);
 	for (__u32 i = 0; i < ENF_SYS_ARGS; i++) {
 		__u64 unknown = call->told >> (ENF_SYS_UNKNOWN_AT + i) & 1;
 		__u32 kind = kinds >> (4 * i) & 15;
@@ -52,7 +72,7 @@ __attribute__((noinline)) int enf_describe_call(struct enf_scratch *s, struct en
 		o->argc = i + 1;
 		if (call->told & ENF_SYS_COMPAT)
 			value = (__u32)value;
-		value = enf_narrow(value, kind);
+		value = enf_narrow(value, casts >> i & 1 ? ENF_SYS_S32 : kind);
 		o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM + i] = value;
 		o->present |= ENF_BIT(ENF_DIM_N0 + i);
 		o->unknown |= unknown << (ENF_DIM_N0 + i);

@@ -33,6 +33,7 @@ const volatile __u32 enf_carries = 0;
 const volatile __u32 enf_records = 0;
 const volatile __u32 enf_around = 0;
 const volatile struct enf_place enf_places[ENF_PLACES] = {};
+const volatile struct enf_cast enf_casts[ENF_CASTS] = {};
 const volatile __u64 enf_rename_lock = 0;
 const volatile __u64 enf_mount_lock = 0;
 volatile __u64 enf_live SEC(".data.live") = ENF_NOT_LIVE;

@@ -23,6 +23,7 @@ from enforcer.kernel.image_map import Call
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.programs import CALL_OVERRIDE, CALL_SIGNAL
 from enforcer.libbpf.handles import Program
+from enforcer.policy.language.casts import cast_arguments
 
 __all__ = [
     "NO_OVERRIDE",
@@ -43,6 +44,7 @@ _KINDS_AT: Final = _abi.ENF_SYS_KINDS_AT
 _COMPAT: Final = _abi.ENF_SYS_COMPAT
 _SOCKETCALL: Final = _abi.ENF_SYS_SOCKETCALL
 _IPC: Final = _abi.ENF_SYS_IPC
+_CASTS: Final = _abi.ENF_SYS_CASTS
 _CALL_AT: Final = _abi.ENF_SYS_CALL_AT
 _UNKNOWN_AT: Final = _abi.ENF_SYS_UNKNOWN_AT
 _ARGS: Final = _abi.ENF_SYS_ARGS
@@ -226,7 +228,7 @@ def entries(calls: Iterable[Call]) -> tuple[Entry, ...]:
 
 
 def _entries(call: Call) -> Iterator[Entry]:
-    told = call.number | call.kinds << _KINDS_AT
+    told = call.number | call.kinds << _KINDS_AT | (_CASTS if cast_arguments(call.name) else 0)
     own = _FUNCTIONS.get(call.name, call.name)
     yield Entry(f"__x64_sys_{own}", told)
     for name, unknown in _listed(f"{own} {_ALSO_X32.get(call.name, '')}"):

@@ -25,6 +25,8 @@ from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import AT_POINT, PROGRAMS, TELL_REPEATS, ProgramSpec
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.handles import BpfObject
+from enforcer.policy.language.casts import CASTS
+from enforcer.policy.language.syscall_table import SYSCALLS
 
 __all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present"]
 
@@ -307,11 +309,27 @@ def set_constants(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_mount_lock", mounts, size=8)
     places = pseudofs.packed()
     engine.set_constant("enf_places", int.from_bytes(places, "little"), size=len(places))
+    casts = _casts()
+    engine.set_constant("enf_casts", int.from_bytes(casts, "little"), size=len(casts))
     engine.set_constant("enf_carries", int(sizes.carry is not None))
     engine.set_constant("enf_records", int(sizes.records))
     rings = sizes.rings or tuple(engine.maps[name].max_entries for name in RINGS)
     for name, size in zip(RINGS, rings, strict=True):
         engine.set_constant(f"enf_crowded_{name}", int(size * repeats.CROWDED))
+
+
+def _casts() -> bytes:
+    """Return ``struct enf_cast[ENF_CASTS]``."""
+    cast = abi.decoder("enf_cast")[0]
+    return b"".join(
+        cast.pack(
+            SYSCALLS[each.call].number,
+            each.at,
+            sum(1 << argument for argument in each.arguments),
+            each.command,
+        )
+        for each in CASTS
+    )
 
 
 def explain(error: KernelError) -> KernelError:

@@ -60,7 +60,7 @@ _LETTERS: Final = {
 
 _TABLE: Final = """
 read/0/upl write/1/upl open/2/tih close/3/u stat/4/tp fstat/5/up lstat/6/tp poll/7/pui
-lseek/8/ulu mmap/9/llllll mprotect/10/lll munmap/11/ll brk/12/l rt_sigaction/13/ippl
+lseek/8/ulu mmap/9/llllil mprotect/10/lll munmap/11/ll brk/12/l rt_sigaction/13/ippl
 rt_sigprocmask/14/ippl rt_sigreturn/15/ ioctl/16/uul pread64/17/upll pwrite64/18/upll
 readv/19/lpl writev/20/lpl access/21/ti pipe/22/p select/23/ipppp sched_yield/24/
 mremap/25/lllll msync/26/lli mincore/27/llp madvise/28/lli shmget/29/ili shmat/30/ipi
@@ -68,7 +68,7 @@ shmctl/31/iip dup/32/u dup2/33/uu pause/34/ nanosleep/35/pp getitimer/36/ip alar
 setitimer/38/ipp getpid/39/ sendfile/40/iipl socket/41/iii connect/42/ipi accept/43/ipp
 sendto/44/iplupi recvfrom/45/iplupp sendmsg/46/ipu recvmsg/47/ipu shutdown/48/ii bind/49/ipi
 listen/50/ii getsockname/51/ipp getpeername/52/ipp socketpair/53/iiip setsockopt/54/iiipi
-getsockopt/55/iiipp clone/56/uuppu fork/57/ vfork/58/ execve/59/tpp exit/60/i wait4/61/ipip
+getsockopt/55/iiipp clone/56/ulppl fork/57/ vfork/58/ execve/59/tpp exit/60/i wait4/61/ipip
 kill/62/ii uname/63/p semget/64/iii semop/65/ipu semctl/66/iiil shmdt/67/p msgget/68/ii
 msgsnd/69/ipli msgrcv/70/iplli msgctl/71/iip fcntl/72/uul flock/73/uu fsync/74/u fdatasync/75/u
 truncate/76/tl ftruncate/77/ul getdents/78/upu getcwd/79/pl chdir/80/t fchdir/81/u rename/82/tt

@@ -17,7 +17,7 @@ from enforcer.policy.model.policy import Condition
 from enforcer.policy.readers.conditions import read_conditions
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.events import Event
-from enforcer.policy.readers.syscalls import NUMBER_OPERATORS, numbers_of
+from enforcer.policy.readers.syscalls import NUMBER_OPERATORS, as_cast, numbers_of
 from enforcer.policy.text.nodes import Entry, List, Map, Node, Scalar, describe
 
 __all__ = ["ARGUMENT_OPERATORS", "MAX_INDEX", "TYPES", "read_arguments", "read_item"]
@@ -147,7 +147,8 @@ def _of_calls(argument: _Argument, event: Event, context: Context) -> tuple[Cond
             f"{argument.type.text!r}",
             argument.type.span,
         )
-    return numbers_of(argument.operators, index, kind, context)
+    found = numbers_of(argument.operators, index, kind, context)
+    return tuple(as_cast(condition, event.calls) for condition in found)
 
 
 def _check_type(field: FieldSpec, given: Scalar | None, context: Context) -> None:

@@ -6,11 +6,12 @@ System calls without an LSM hook: which ones a rule names, and their arguments, 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import attrs
 
 from enforcer.errors import PolicyError
+from enforcer.policy.language.casts import cast_arguments
 from enforcer.policy.language.kinds import Dim, FieldSpec, Kind, Op, OpSpec
 from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.syscall_table import CLASSES, SYSCALLS, ArgKind, Syscall
@@ -27,6 +28,7 @@ __all__ = [
     "PASSED",
     "WIDTHS",
     "Number",
+    "as_cast",
     "named",
     "numbers_of",
     "read_names",
@@ -59,6 +61,7 @@ WIDTHS = {ArgKind.S32: 32, ArgKind.U32: 32, ArgKind.U16: 16, ArgKind.LONG: 64}
 _KEYS = ("name", "list", "class")
 _SIGNED = {ArgKind.S32, ArgKind.LONG}
 _WIDE = 1 << 64
+_SIGN = 1 << 31
 _NUMBER = re.compile(r"-?(?:0x[0-9a-fA-F]{1,16}|0o[0-7]{1,22}|0|[1-9][0-9]{0,19})")
 _RANGE = re.compile(r"(-?[^-]+)-(-?[^-]+)")
 _NEGATIVE = frozenset(("notEqual", "notIn"))
@@ -123,6 +126,30 @@ def numbers_of(entry: Entry, index: int, kind: ArgKind, context: Context) -> tup
     number = Number(WIDTHS[kind], kind in _SIGNED)
     found = read_numbers(entry, f"argument {index}", number, context)
     return tuple(attrs.evolve(condition, index=index) for condition in found)
+
+
+def as_cast(condition: Condition, calls: Iterable[Syscall]) -> Condition:
+    """
+    Return *condition* for *calls* of which one casts the argument to int for some of its commands.
+
+    Numbers from 2**31 on are negative there, and mean these, too.
+    """
+    index = condition.index
+    if index is None or not any(index in cast_arguments(call.name) for call in calls):
+        return condition
+    values = list(condition.values)
+    for value in condition.values:
+        if not isinstance(value, Interval):
+            continue
+        low, high = max(value.low, _SIGN), min(value.high, 2 * _SIGN - 1)
+        negative = Interval(low + _WIDE - 2 * _SIGN, high + _WIDE - 2 * _SIGN)
+        if low <= high and not any(_holds(known, negative) for known in values):
+            values.append(negative)
+    return attrs.evolve(condition, values=tuple(values))
+
+
+def _holds(value: Value, numbers: Interval) -> bool:
+    return isinstance(value, Interval) and value.low <= numbers.low and numbers.high <= value.high
 
 
 def read_numbers(entry: Entry, what: str, kind: Number, context: Context) -> tuple[Condition, ...]:

@@ -13,6 +13,7 @@ from syscall_numbers import BITS_32, X32
 from enforcer import _abi
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import Call
+from enforcer.policy.language.casts import CASTS, cast_arguments
 from enforcer.policy.language.lifted import LIFTED_SYSCALLS
 from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind
 
@@ -211,3 +212,31 @@ def test_the_documentation_says_which_are_unknown():
     by_ipc = {pair for pair, function in found.items() if function.endswith("_ipc")}
     assert told - by_ipc == found.keys() - by_ipc
     assert told & by_ipc
+
+
+# ---- Arguments that are cast ---------------------------------------------------------------------
+
+
+def test_only_calls_that_cast_look_for_it():
+    """At each of their entries."""
+    flagged = {name for _, name, entry in attached() if entry.cookie & _abi.ENF_SYS_CASTS}
+    others = {name for _, name, entry in attached() if not entry.cookie & _abi.ENF_SYS_CASTS}
+
+    assert ({cast.call for cast in CASTS}, set()) == (flagged, flagged & others)
+
+
+@pytest.mark.parametrize("cast", CASTS, ids=lambda cast: f"{cast.call}-{cast.command}")
+def test_what_is_cast_is_long_else(cast):
+    """The command is one of the two that the kernel side knows, and as wide as it looks at."""
+    kinds = SYSCALLS[cast.call].kinds
+
+    assert {ArgKind.LONG} == {kinds[at] for at in cast.arguments}
+    assert cast.at in (0, 1)
+    assert kinds[cast.at] in (ArgKind.S32, ArgKind.U32)
+    assert 0 <= cast.command < 1 << 32
+    assert cast.arguments <= cast_arguments(cast.call)
+
+
+def test_the_kernel_side_has_room_for_exactly_these():
+    """And no command twice, of which it would find the first."""
+    assert _abi.ENF_CASTS == len(CASTS) == len({(cast.call, cast.command) for cast in CASTS})

@@ -372,3 +372,40 @@ def test_a_mask_with_a_sign_has_a_value(mask, good):
 
     assert [] == [error for error in found if "write MASK, or MASK=VALUE" not in error]
     assert good is (not found)
+
+
+_WORD = 1 << 32
+
+
+def _negative(low, high=None):
+    """What numbers of 32 bits are with their sign, as the kernel side orders numbers."""
+    return Interval(low - _WORD + (1 << 64), (high or low) - _WORD + (1 << 64))
+
+
+@pytest.mark.parametrize(
+    ("call", "compared", "values"),
+    [
+        # A long that some commands cast: as written, and as it is once it has been cast.
+        ("fcntl", "index: 2, equal: 0x80000000", (*_one(1 << 31), _negative(1 << 31))),
+        ("fcntl", "index: 2, notEqual: 4294967295", (*_one(_WORD - 1), _negative(_WORD - 1))),
+        ("prctl", "index: 1, in: [9, 4294967293]",
+         (*_one(9), *_one(_WORD - 3), _negative(_WORD - 3))),
+        ("keyctl", "index: 4, in: [-3, 0xfffffffd]", (_negative(_WORD - 3), *_one(_WORD - 3))),
+        ("[fcntl, prctl]", "index: 2, range: 5-0x1ffffffff",
+         (Interval(5, 2 * _WORD - 1), _negative(1 << 31, _WORD - 1))),
+        # Numbers that have no sign at 32 bits, or more of them.
+        ("fcntl", "index: 2, range: 0-0x7fffffff", (Interval(0, (1 << 31) - 1),)),
+        ("fcntl", "index: 2, equal: 0x100000000", _one(_WORD)),
+        ("fcntl", "index: 2, equal: -4", (_negative(_WORD - 4),)),
+        # Arguments that no command casts.
+        ("prctl", "index: 4, equal: 4294967295", _one(_WORD - 1)),
+        ("ioctl", "index: 2, equal: 4294967295", _one(_WORD - 1)),
+    ],
+)  # fmt: skip
+def test_numbers_of_arguments_that_a_call_may_cast(call, compared, values):
+    """Who saw the upper half of the register unset, or looked at a record, means the same number."""
+    rule = load_rule(f"{{syscall: {call}, match: {{args: [{{{compared}}}]}}, action: kill}}")
+
+    (condition,) = (c for c in rule.conditions if c.index is not None)
+    assert values == condition.values
+    assert condition.negate is ("not" in compared)

@@ -216,6 +216,10 @@ def test_arguments_and_fields_of_a_system_call_together():
             "- index: 0\n          range: [-5--1, 0-3]\n        - {index: 1, mask: 3=1}",
         ),
         (
+            "{syscall: fcntl, match: {args: [{index: 2, equal: 0xffffffff}]}, action: log}",
+            "in: [4294967295, 18446744073709551615]",
+        ),
+        (
             "{syscall: [unlink, rmdir], match: {args: [{index: 0, prefix: /a}]}, action: log}",
             "match:\n        path: {prefix: /a}",
         ),

@@ -27,7 +27,7 @@ from enforcer.policy.language.vocabulary import EVENTS, FIELDS, FieldSpec, Kind
 from enforcer.policy.model.policy import CapabilityMask, Condition, Flag, Interval, Mask, Value
 from enforcer.policy.readers import numbers as native
 from enforcer.policy.readers.context import Context
-from enforcer.policy.readers.syscalls import PASSED, WIDTHS
+from enforcer.policy.readers.syscalls import PASSED, WIDTHS, as_cast
 from enforcer.policy.text.nodes import Node, describe
 from enforcer.policy.text.problems import suggest
 from enforcer.span import Span
@@ -113,7 +113,8 @@ def read_object(
         context.add(f"no operation of {name} has all of these, so the rule would never match", span)
         return None
     undecided = tuple(_undecided(filters, hook))
-    return Object(kept, tuple(map(_untagged, conditions)), tuple(flags), undecided)
+    found = tuple(as_cast(_untagged(condition), hook.calls) for condition in conditions)
+    return Object(kept, found, tuple(flags), undecided)
 
 
 def is_compared(filter_: Filter, hook: Hook) -> bool:
