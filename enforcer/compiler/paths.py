@@ -129,8 +129,9 @@ class Names:
         """Add to *out* how *form* looks below each bind mount further down than *head*."""
         for point, canonical in self._moved_below(head):
             if isinstance(form, Below):
-                out[Exact(canonical)] = None
-                out[Below(canonical)] = None
+                if canonical == form.value or not _is_within(canonical, form.value):
+                    out[Exact(canonical)] = None
+                    out[Below(canonical)] = None
             elif isinstance(form, Glob):
                 reached = derive([form.tokens], point)
                 if any(_may_end(rest) for rest in reached):

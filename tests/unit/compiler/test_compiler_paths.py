@@ -296,6 +296,9 @@ def test_a_suffix_accepts_the_other_name_by_itself() -> None:
         (b"/data/**/key", True),
         (b"/data/web/**/key", True),
         (b"/data/web/x/**/key", False),
+        (b"/**", True),
+        (b"/data/**", True),
+        (b"/srv/**", False),
     ],
 )
 def test_what_begins_anywhere_has_no_other_names(pattern, alone) -> None:
@@ -310,12 +313,19 @@ def test_what_begins_anywhere_has_no_other_names(pattern, alone) -> None:
     assert alone is (globs(pattern) == found)
 
 
+def test_the_root_mounted_below_itself_has_a_name() -> None:
+    """A subtree does not contain its own directory, which is the other name here."""
+    host = MadeUpHost(mounts=(ROOT, Mount(0x800001, b"/", b"/mnt/host")))
+
+    assert {Below(b"/"), Exact(b"/")} == spell(TextKind.GLOB, b"/**", host)
+
+
 def accepts_form(form, path) -> bool:
     """What the automata of the form would say."""
     if isinstance(form, Exact):
         return path == form.value
     if isinstance(form, Below):
-        return path.startswith(form.value + b"/")
+        return path.startswith(form.value.rstrip(b"/") + b"/") and path != form.value
     ends = {Wild.RUN, Wild.DEEP, Wild.DIRS}
     return any(ends.issuperset(rest) for rest in derive([form.tokens], path))
 
@@ -327,7 +337,7 @@ PATTERNS = st.lists(
 )
 
 
-@given(PATTERNS, PATHS, PATHS, PATHS)
+@given(PATTERNS, PATHS, PATHS, st.just(b"") | PATHS)
 @settings(max_examples=examples(400))
 def test_a_file_below_a_mount_is_what_one_of_its_names_is(parts, origin, point, inner) -> None:
     """Of which the kernel gives the one at the origin."""
