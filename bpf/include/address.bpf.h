@@ -42,4 +42,23 @@ static __always_inline int enf_has_ports(__u32 protocol)
 	       protocol == ENF_IPPROTO_UDPLITE;
 }
 
+/*
+ * What the port of a socket of IP is. One whose protocol has none takes the number that a caller wrote and does not look
+ * at it. Where the protocol has ports, the packets of a raw socket name what they like.
+ */
+#define ENF_NO_PORT 0
+#define ENF_ANY_PORT 1
+#define ENF_ITS_PORT 2
+
+static __always_inline int enf_port_of(__u32 type, __u32 protocol)
+{
+	if (type == ENF_SOCK_RAW)
+		return enf_has_ports(protocol) || protocol == ENF_IPPROTO_RAW ? ENF_ANY_PORT
+									      : ENF_NO_PORT;
+	return enf_has_ports(protocol) || protocol == ENF_IPPROTO_SMC ||
+			       protocol == ENF_IPPROTO_MPTCP
+		       ? ENF_ITS_PORT
+		       : ENF_NO_PORT;
+}
+
 #endif

@@ -73,23 +73,16 @@ static __always_inline long enf_copy(struct enf_sockaddr *sa, const void *addres
 #define ENF_ADDR_INET 1
 #define ENF_ADDR_UNIX 2
 
-/*
- * The port of an address. A socket of IP whose protocol has no ports takes what the caller wrote there and does not
- * look at it: then the access has no port. A raw one takes none by a bind, and where the protocol has ports its packets
- * name what they like: unknown.
- */
+/* The port of an address; a raw socket takes none by a bind. */
 static __always_inline void enf_port(struct enf_access *a, __u16 port)
 {
 	int is_ip = a->family == ENF_AF_INET || a->family == ENF_AF_INET6;
-	int is_raw = is_ip && a->type == ENF_SOCK_RAW;
+	int which = is_ip ? enf_port_of(a->type, a->protocol) : ENF_ITS_PORT;
 
-	if (is_ip && !enf_has_ports(a->protocol) && a->protocol != ENF_IPPROTO_SMC &&
-	    a->protocol != ENF_IPPROTO_MPTCP && !(is_raw && a->protocol == ENF_IPPROTO_RAW))
-		return;
-	if (is_raw && a->op[0] == ENF_OP_BIND)
+	if (which == ENF_NO_PORT || (which == ENF_ANY_PORT && a->op[0] == ENF_OP_BIND))
 		return;
 	a->present |= ENF_BIT64(ENF_DIM_PORT);
-	if (is_raw)
+	if (which == ENF_ANY_PORT)
 		a->unknown |= ENF_BIT64(ENF_DIM_PORT);
 	else
 		a->port = port;

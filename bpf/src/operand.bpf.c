@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Following the steps of an operand, and what each type of it becomes. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___operand
+#include "address.bpf.h"
 #include "arguments.h"
 #include "maps.bpf.h"
 #include "operand.bpf.h"
@@ -10,6 +11,7 @@
 struct sock_common___peer {
 	__be32 skc_daddr;
 	__be16 skc_dport;
+	volatile unsigned char skc_state;
 	struct {
 		__u8 b[16];
 	} skc_v6_daddr;
@@ -163,7 +165,8 @@ static __always_inline int enf_take_sock(struct enf_object *o, __u32 type, __u64
 {
 	__u16 family = 0, kind = 0, protocol = 0, port = 0;
 	__u64 words[2] = {}, common;
-	__u32 v4 = 0;
+	__u32 v4 = 0, which;
+	__u8 state = 0;
 
 	if (type == ENF_OPERAND_SOCKET) {
 		__u64 socket = sk;
@@ -188,9 +191,22 @@ static __always_inline int enf_take_sock(struct enf_object *o, __u32 type, __u64
 	o->present |= ENF_BIT(ENF_DIM_FAMILY) | ENF_BIT(ENF_DIM_TYPE) | ENF_BIT(ENF_DIM_PROTOCOL);
 	if (family != ENF_AF_INET && family != ENF_AF_INET6)
 		return ENF_FOUND;
-	o->present |= ENF_INET_DIMS;
-	enf_read(port, common + enf_offset(struct sock_common___peer, skc_dport));
-	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = bpf_ntohs(port);
+	o->present |= ENF_BIT(ENF_DIM_ADDR);
+	which = enf_port_of(kind, protocol);
+	enf_read(state, common + enf_offset(struct sock_common___peer, skc_state));
+	/* No more than a sock_common: what was read behind it lies in something else. Only TCP has these. */
+	if (state == ENF_TCP_TIME_WAIT || state == ENF_TCP_NEW_SYN_RECV) {
+		o->unknown |= ENF_BIT(ENF_DIM_TYPE) | ENF_BIT(ENF_DIM_PROTOCOL);
+		which = ENF_ITS_PORT;
+	}
+	if (which != ENF_NO_PORT)
+		o->present |= ENF_BIT(ENF_DIM_PORT);
+	if (which == ENF_ANY_PORT)
+		o->unknown |= ENF_BIT(ENF_DIM_PORT);
+	if (which == ENF_ITS_PORT) {
+		enf_read(port, common + enf_offset(struct sock_common___peer, skc_dport));
+		o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = bpf_ntohs(port);
+	}
 	if (family == ENF_AF_INET) {
 		enf_read(v4, common + enf_offset(struct sock_common___peer, skc_daddr));
 		o->addr_lo = ENF_V4 | bpf_ntohl(v4);

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 import shutil
 import signal
@@ -43,6 +44,10 @@ spec:
       lsm: socket_sock_rcv_skb
       match: {args: [{index: 1, resolve: mark, equal: 77}, {index: 1, resolve: len, range: 12-4096}]}
       action: deny
+    - name: peer
+      lsm: socket_getpeername
+      match: {args: [{index: 0, port: 7005}]}
+      action: {deny: {errno: ERANGE}}
 """
 FROM = """\
 apiVersion: enforcer/v1
@@ -102,6 +107,20 @@ def arrives(host: str, port: int, *, source: int = 0, mark: int = 0, text: bytes
             return False
 
 
+def peer(kind: int, protocol: int) -> str:
+    """Ask a socket for its peer, which it has been given with a port."""
+    with socket.socket(socket.AF_INET, kind, protocol) as one:
+        one.connect(("127.0.0.1", 7005))
+        try:
+            return str(one.getpeername()[1])
+        except OSError as error:
+            return errno.errorcode[error.errno]
+
+
+PEERS = (
+    *((socket.SOCK_DGRAM, socket.IPPROTO_UDP), (socket.SOCK_DGRAM, 136)),  # UDP-Lite
+    *((socket.SOCK_RAW, 253), (socket.SOCK_RAW, socket.IPPROTO_UDP)),
+)
 PACKETS = {
     "to-v4": ({"host": "127.0.0.3", "port": 7001}, {"host": "127.0.0.2", "port": 7001}),
     "to-v6": ({"host": "::1", "port": 7002}, {"host": "127.0.0.1", "port": 7002}),
@@ -118,6 +137,7 @@ def test_everything_works_without_a_policy():
     for stopped, passed in PACKETS.values():
         assert (True, True) == (arrives(**stopped), arrives(**passed))
     assert arrives("127.0.0.1", 7004, source=7009)
+    assert ["7005"] * len(PEERS) == [peer(*each) for each in PEERS]
 
 
 class TestTogether:
@@ -151,6 +171,13 @@ class TestTogether:
         assert (stopped["host"], stopped["port"], "udp") == tuple(
             event["object"][key] for key in ("address", "port", "protocol")
         )
+
+    def test_who_has_no_ports_has_no_port(self, engine):
+        """What a raw socket was given is no port; where the protocol has ports, its packets name any."""
+        assert ["ERANGE", "ERANGE", "7005", "ERANGE"] == [peer(*each) for each in PEERS]
+
+        event = engine.wait_for(lambda e: e.get("rule") == "peer" and e["onError"])
+        assert "port" in event["object"]["unknown"]
 
     def test_what_is_no_packet_has_no_ends(self, engine):
         """The hook is passed by messages of unix sockets, too: neither refused nor undecided."""
