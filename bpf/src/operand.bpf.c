@@ -140,7 +140,10 @@ static __always_inline int enf_take_sockaddr(struct enf_object *o, __u64 from)
 		return ENF_UNREADABLE;
 	o->num[ENF_DIM_FAMILY - ENF_DIM_FIRST_NUM] = family;
 	o->present |= ENF_BIT(ENF_DIM_FAMILY);
-	if (family != ENF_AF_INET && family != ENF_AF_INET6)
+	/* bind() and the sendmsg() of UDP take it for AF_INET, and others do not. */
+	if (family == ENF_AF_UNSPEC)
+		o->unknown |= ENF_BIT(ENF_DIM_FAMILY);
+	else if (family != ENF_AF_INET && family != ENF_AF_INET6)
 		return ENF_FOUND;
 	o->present |= ENF_INET_DIMS;
 	if (enf_fetch(&port, sizeof(port), from + 2)) {
@@ -148,7 +151,7 @@ static __always_inline int enf_take_sockaddr(struct enf_object *o, __u64 from)
 		return ENF_FOUND;
 	}
 	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = bpf_ntohs(port);
-	if (family == ENF_AF_INET) {
+	if (family != ENF_AF_INET6) {
 		if (enf_fetch(&v4, sizeof(v4), from + 4))
 			o->unknown |= ENF_INET_DIMS;
 		o->addr_lo = ENF_V4 | bpf_ntohl(v4);

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import pytest
 import shared
 from daemon import ask
-from engine import Engine, attempt, python, running
+from engine import Engine, attempt, perl, python, running
 
 from enforcer.kernel import functions
 
@@ -48,6 +48,14 @@ spec:
       lsm: socket_getpeername
       match: {args: [{index: 0, port: 7005}]}
       action: {deny: {errno: ERANGE}}
+    - name: bound
+      lsm: socket_bind
+      match: {args: [{index: 1, port: 7006}]}
+      action: {deny: {errno: ERANGE}}
+    - name: sent
+      lsm: socket_sendmsg
+      match: {args: [{index: 1, resolve: msg_name, type: Sockaddr, family: inet, port: 7007, address: 127.0.0.1}]}
+      action: {deny: {errno: ERANGE}}
 """
 FROM = """\
 apiVersion: enforcer/v1
@@ -60,6 +68,8 @@ spec:
       match: {args: [{index: 1, type: SkbSource, port: 7009}]}
       action: deny
 """
+AF_UNSPEC, AF_INET = 0, 2
+LOCALHOST = 0x7F000001
 LISTEN = """
 import errno, socket
 one = socket.socket()
@@ -117,6 +127,15 @@ def peer(kind: int, protocol: int) -> str:
             return errno.errorcode[error.errno]
 
 
+BIND = "socket(S, 2, 2, 0); bind(S, pack('S n N x8', @ARGV)) or die"
+SEND = "socket(S, 2, 2, 0); defined(send(S, 'x', 0, pack('S n N x8', @ARGV))) or die"
+
+
+def named(program: str, family: int, port: int, address: int) -> int:
+    """Have a socket of UDP bound to what a sockaddr says, or send there; the error, or 0."""
+    return perl(program, *map(str, (family, port, address))).returncode
+
+
 PEERS = (
     *((socket.SOCK_DGRAM, socket.IPPROTO_UDP), (socket.SOCK_DGRAM, 136)),  # UDP-Lite
     *((socket.SOCK_RAW, 253), (socket.SOCK_RAW, socket.IPPROTO_UDP)),
@@ -138,6 +157,8 @@ def test_everything_works_without_a_policy():
         assert (True, True) == (arrives(**stopped), arrives(**passed))
     assert arrives("127.0.0.1", 7004, source=7009)
     assert ["7005"] * len(PEERS) == [peer(*each) for each in PEERS]
+    assert [0, 0] == [named(BIND, family, 7006, 0) for family in (AF_UNSPEC, AF_INET)]
+    assert [0, 0] == [named(SEND, family, 7007, LOCALHOST) for family in (AF_UNSPEC, AF_INET)]
 
 
 class TestTogether:
@@ -178,6 +199,16 @@ class TestTogether:
 
         event = engine.wait_for(lambda e: e.get("rule") == "peer" and e["onError"])
         assert "port" in event["object"]["unknown"]
+
+    def test_no_family_is_that_of_ipv4(self, engine):
+        """As the kernel takes it; whether it does is not known at the point. Another port is nobody's business."""
+        for program, port, address in ((BIND, 7006, 0), (SEND, 7007, LOCALHOST)):
+            for family in (AF_UNSPEC, AF_INET):
+                assert errno.ERANGE == named(program, family, port, address)
+                assert 0 == named(program, family, port + 10, address)
+
+        event = engine.wait_for(lambda e: e.get("rule") == "sent" and e["onError"])
+        assert ["family"] == event["object"]["unknown"]
 
     def test_what_is_no_packet_has_no_ends(self, engine):
         """The hook is passed by messages of unix sockets, too: neither refused nor undecided."""
