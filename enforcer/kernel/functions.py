@@ -8,7 +8,9 @@ Otherwise it is attached to each by itself, which takes longer, also to detach.
 
 from __future__ import annotations
 
+import errno
 import functools
+import resource
 from collections.abc import Iterator, Sequence
 
 import attrs
@@ -40,6 +42,7 @@ def attachments(program: Program, of: Functions, *, at_end: bool = False) -> Ite
     if takes_many():
         yield At(program, of, at_end=at_end)
         return
+    _allow_many_files()
     for each in of:
         yield At(program, [each], at_end=at_end)
 
@@ -62,6 +65,13 @@ class At:
         try:
             return self._attach(self.functions)
         except KernelError as error:
+            if error.errno == errno.EMFILE:
+                raise UnsupportedError(
+                    "this kernel takes one program at one function, which needs two open files for "
+                    "each, and this process may have too few: raise LimitNOFILE of the service, or "
+                    "name fewer system calls",
+                    error.errno,
+                ) from error
             raise UnsupportedError(
                 f"this kernel accepts no program at the function {self._refused()}",
                 error.errno or 0,
@@ -81,6 +91,22 @@ class At:
 
     def _attach(self, functions: Functions) -> Link:
         return _attach(self.program, functions, many=takes_many(), at_end=self.at_end)
+
+
+def _allow_many_files() -> None:
+    """
+    Let this process open as many files as it may: each attachment has two, and a system call has up to a dozen entries.
+
+    What the lower limit is for, select(2), nothing here uses.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == hard:
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except ValueError:
+        # More than fs.nr_open. It stays as it is: whoever needs more is refused when attaching, which says so.
+        return
 
 
 @functools.cache

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 
 import attrs
 import pytest
@@ -88,6 +89,7 @@ class Fake:
     attached: list = attrs.field(factory=list)
     program: str = "p"
     fd: int = 3
+    error: int = errno.EINVAL
 
     def close(self) -> None:
         self.attached.clear()
@@ -109,7 +111,7 @@ class Fake:
 
     def _to(self, *what):
         if self.refuses and self.refuses in str(what):
-            raise KernelError("attach", errno.EINVAL)
+            raise KernelError("attach", self.error)
         self.attached += what
         return self
 
@@ -159,6 +161,41 @@ def test_functions_are_attached_each_by_itself_where_the_kernel_takes_no_more(ta
     with pytest.raises(UnsupportedError, match="at the function f2"):
         points.attach(FakeObject({entry.name: entry}), wanted, links := LinkSet())
     assert 0 == len(links)
+
+
+@pytest.mark.parametrize("hard", [4096, 1024, resource.RLIM_INFINITY])
+@pytest.mark.parametrize("many", [True, False])
+def test_each_function_takes_open_files(takes_many, monkeypatch, hard, many):
+    """As many as the process may have; the kernel has the last word where it may not have what it says."""
+    limits = [(1024, hard)]
+
+    def limit(_which, found):
+        limits.append(found)
+        if found[0] == resource.RLIM_INFINITY:
+            raise ValueError("not allowed to raise maximum limit")
+
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits[0])
+    monkeypatch.setattr(resource, "setrlimit", limit)
+    takes_many(answer=many)
+    wanted = points.plan([point(1, KPROBE, "f1")])
+    entry = Fake("enf_point_entry")
+
+    points.attach(FakeObject({entry.name: entry}), wanted, links := LinkSet())
+
+    assert 1 == len(links)
+    assert ([] if many or hard == 1024 else [(hard, hard)]) == limits[1:]
+
+
+def test_too_few_open_files_are_no_fault_of_the_function(takes_many):
+    """What helps is said, and nothing stays attached."""
+    takes_many(answer=False)
+    wanted = points.plan([point(1, KPROBE, "f1"), point(2, KPROBE, "f2")])
+    entry = Fake("enf_point_entry", refuses="f2", error=errno.EMFILE)
+
+    with pytest.raises(UnsupportedError, match="raise LimitNOFILE") as found:
+        points.attach(FakeObject({entry.name: entry}), wanted, links := LinkSet())
+
+    assert ("f2" not in str(found.value), 0) == (True, len(links))
 
 
 def test_the_function_that_is_refused_is_named(takes_many):
