@@ -19,6 +19,7 @@ struct enf_subject subject;
 struct enf_row row;
 struct enf_limit limit;
 struct enf_marks marks;
+struct enf_cast cast;
 struct enf_place place;
 struct enf_root root;
 struct enf_met met;
