@@ -674,11 +674,11 @@ enum dentry_flags {
 #define ENF_AF_SMC 43
 #define ENF_SOCK_STREAM 1
 #define ENF_SOCK_DGRAM 2
-#define ENF_TCP_TIME_WAIT 6 /* net/tcp_states.h */
-#define ENF_TCP_NEW_SYN_RECV 12
 #define ENF_SOCK_RAW 3
 #define ENF_SOCK_SEQPACKET 5
+#define ENF_TCP_TIME_WAIT 6 /* net/tcp_states.h */
 #define ENF_TCP_CLOSE 7
+#define ENF_TCP_NEW_SYN_RECV 12
 #define ENF_IPPROTO_IP 0
 #define ENF_IPPROTO_TCP 6
 #define ENF_IPPROTO_UDP 17

@@ -4,8 +4,8 @@ Arguments that a system call has as ``unsigned long`` and casts to ``int`` for s
 
 What the caller puts above is not looked at there, so it is not compared either.
 Linux 6.12: ``do_fcntl`` in fs/fcntl.c, security/keys/keyctl.c, and for prctl kernel/sys.c, kernel/sched/core_sched.c,
-arch/x86/kernel/process.c and security/yama/yama_lsm.c. Where a kernel refuses those with more bits (fcntl before
-6.4), nothing is let through.
+arch/x86/kernel/process.c and security/yama/yama_lsm.c. A kernel that casts less refuses what has more bits, or
+looks at the same bits of it: then a rule refuses what would have failed.
 """
 
 from __future__ import annotations
