@@ -24,7 +24,7 @@ from .process import Relay, start, stop
 from .processor import fastest
 from .sharing import Share, serve_9p, serve_virtiofs
 from .state import State
-from .time_slice import LONG, time_slice
+from .time_slice import LONG, LONGEST, time_slice
 from .tools import LabError, tool
 
 if TYPE_CHECKING:
@@ -257,7 +257,7 @@ def _execute(machine: Machine, arguments: list[str], state: State, stack: ExitSt
         arguments += ["-chardev", f"file,id={name},path={path}"]
         arguments += ["-device", f"virtserialport,chardev={name},name={name}"]
     began = time.time()
-    with time_slice(LONG):
+    with time_slice(LONGEST if machine.cpus == 1 else LONG):
         qemu = start(arguments, pass_fds=[relay.write_end for relay in relays.values()])
     stack.callback(stop, qemu)
     for relay in relays.values():
