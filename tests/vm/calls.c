@@ -31,6 +31,8 @@
 
 #define SECOND 1000000000LL
 #define AHEAD 1000 /* seconds by which the clock is set */
+#define PAGE 4096
+#define PLACE ((void *)0x20000000) /* where nothing is */
 
 static long arg[6];
 static int sock, scratch, program;
@@ -115,6 +117,17 @@ static long policy(void)
 static long slack(void)
 {
 	return prctl(PR_GET_TIMERSLACK, 0L, 0L, 0L, 0L); /* the rule looks at the second */
+}
+static long tsc(void)
+{
+	int value = -1;
+
+	prctl(PR_GET_TSC, &value);
+	return value;
+}
+static long mapped(void)
+{
+	return !msync(PLACE, PAGE, MS_ASYNC); /* ENOMEM where nothing is */
 }
 static long left(void)
 {
@@ -213,6 +226,7 @@ static const struct call {
 	long (*state)(void);
 	long arg[6];
 	const long *arg32; /* NULL: the same */
+	int is_int; /* bits of the arguments with a dirty half; 0: all */
 } table[] = {
 	{ "memfd_create", 319, 356, 0, 0, descriptors, { P(text), 0 } },
 	{ "eventfd2", 290, 328, 0, 0, descriptors, { 0, 0 } },
@@ -250,6 +264,9 @@ static const struct call {
 	{ "fallocate", 285, 324, 0, 0, size, { SCRATCH, 0, 0, 4096 }, fallocate32 },
 	{ "pread64", 17, 180, 0, 0, filled, { PROGRAM, P(bytes), 3, 1 } },
 	{ "nice", 141, 34, 0, 0, nice_value, { 0, 0, 5 }, nice32 },
+	{ "tsc", 157, 172, 0, 0, tsc, { PR_SET_TSC, PR_TSC_SIGSEGV } },
+	{ "mmap", 9, 192, 0, 0, mapped, { P(PLACE), PAGE, PROT_READ, MAP_PRIVATE | MAP_FIXED, PROGRAM },
+	  NULL, 1 << 4 },
 };
 
 static long enter32(long number, const long *a)
@@ -279,7 +296,8 @@ static long enter(const struct call *call, const char *entry)
 	}
 	if (!strcmp(entry, "dirty")) {
 		for (int i = 0; i < 6; i++)
-			arg[i] ^= 0x7ead00000000;
+			if (!call->is_int || call->is_int & 1 << i)
+				arg[i] ^= 0x7ead00000000;
 		return enter(call, "64");
 	}
 	if (!strcmp(entry, "unreadable")) {

@@ -60,6 +60,7 @@ ERRORS = {
     "fallocate": "ELIBBAD",
     "pread64": "ELIBSCN",
     "keyctl": "ELIBMAX",
+    "mmap": "ELIBEXEC",
 }
 """Every call has an error of its own, so that none is taken for another's."""
 
@@ -71,12 +72,15 @@ ALSO_32 = {
 }
 """Further numbers by which 32-bit programs reach a call."""
 
+COMMANDS = {"tsc": "prctl"}
+"""Another command of a call, which the same rule names."""
+
 ARGUMENTS = {
     "memfd_create": "{index: 0, prefix: chan}",
     "sethostname": "{index: 1, equal: 7}",
     "personality": "{index: 0, notEqual: 0xffffffff}",
     "setpriority": "{index: 2, range: 1-19}",
-    "prctl": "{index: 0, in: [29, 30]}, {index: 1, equal: 12345}",
+    "prctl": "{index: 0, in: [26, 29, 30]}, {index: 1, in: [2, 12345]}",
     "chroot": "{index: 0, equal: /tmp}",
     "add_key": "{index: 4, equal: -3}",
     "ioctl": "{index: 1, mask: 0xffff=0x5421}",
@@ -87,6 +91,7 @@ ARGUMENTS = {
     "fallocate": "{index: 1, equal: 0}",
     "pread64": "{index: 3, equal: 1}",
     "keyctl": "{index: 1, equal: -1}, {index: 2, equal: 1}",
+    "mmap": "{index: 4, range: 3-9}",
 }
 UNKNOWN = (("mux", "shmget"), ("32", "pread64"), ("32", "nice"))
 """Where what the rule compares is unknown."""
@@ -94,11 +99,12 @@ UNKNOWN = (("mux", "shmget"), ("32", "pread64"), ("32", "nice"))
 MUX = ("shmget", "semget", "msgget", "setsockopt", "socketpair")
 DIRTY = (
     *("eventfd2", "epoll_create1", "personality", "setpriority", "mlockall", "alarm"),
-    *("keyctl", "fcntl"),  # of which the last argument is a long that is cast
+    *("keyctl", "fcntl", "tsc"),  # of which the last argument is a long that is cast
+    "mmap",  # of which the descriptor is one
 )
 ENTRIES = (
-    *(("64", name) for name in ERRORS),
-    *(("32", name) for name in (*ERRORS, *ALSO_32)),
+    *(("64", name) for name in (*ERRORS, *COMMANDS)),
+    *(("32", name) for name in (*ERRORS, *COMMANDS, *ALSO_32)),
     *(("mux", name) for name in MUX),
     *(("dirty", name) for name in DIRTY),
 )
@@ -256,7 +262,7 @@ def test_everything_works_without_the_policy(programs):
 def test_denied_at_every_entry(engine, entry, name):
     """The chosen error, and nothing changed; a neighbour's call takes effect."""
     try:
-        error = ERRORS[ALSO_32.get(name, name)]
+        error = ERRORS[{**ALSO_32, **COMMANDS}.get(name, name)]
         assert (-getattr(errno, error), False) == call(DENIED, entry, name)
         if name not in {"chroot", "sethostname", "setdomainname"}:  # these are for good
             result, changed = call(FREE, entry, name)
