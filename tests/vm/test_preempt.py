@@ -94,7 +94,7 @@ class Contention:
     Attributes:
         ended_well: programs; one that is refused its own files in doubt does not.
         tried: files that were made or not.
-        wrong: files that nothing forbids, refused.
+        wrong: files and programs that nothing forbids, refused.
         read: files that are forbidden, read.
         before: the kernel's counts.
         after: likewise.
@@ -120,17 +120,21 @@ def _contended(policy, tmp_path):
     with running(policy, tmp_path):
         before = kernel_counts()
         readers = [
-            subprocess.Popen(
-                [*own, "nice", "-n", "19", *python, READER, str(n)],
-                stdout=subprocess.PIPE,
-                text=True,
-            )
+            _begun([*own, "nice", "-n", "19", *python, READER, str(n)], stdout=subprocess.PIPE)
             for n in range(READERS)
         ]
-        wakers = [subprocess.Popen([*own, *python, WAKER]) for _ in range(WAKERS)]
-        said = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers]
-        codes = [process.wait(scaled(600)) for process in (*readers, *wakers)]
+        begun = [*readers, *(_begun([*own, *python, WAKER]) for _ in range(WAKERS))]
+        said = [reader.communicate(timeout=scaled(600))[0].split() for reader in readers if reader]
+        codes = [process.wait(scaled(600)) for process in begun if process]
         after = kernel_counts()
     subprocess.run(["rm", "-rf", PLACE], check=True)
     tried, wrong, read = (sum(int(words[i]) for words in said if words) for i in range(3))
-    return Contention(codes.count(0), tried, wrong, read, before, after)
+    return Contention(codes.count(0), tried, wrong + begun.count(None), read, before, after)
+
+
+def _begun(command, **options):
+    """None for a program that was refused: the first are at it while the others begin."""
+    try:
+        return subprocess.Popen(command, text=True, **options)
+    except PermissionError:
+        return None
