@@ -16,12 +16,14 @@ from typing import Any
 # Seconds that one round takes on a quiet processor: a real one, and one that QEMU emulates on it.
 _REAL = 0.00015
 _EMULATED = 0.0025
-_REFERENCE = _EMULATED if os.environ.get("ENFORCER_GUEST") == "1" else _REAL
+_IS_EMULATED = os.environ.get("ENFORCER_GUEST") == "1"
+_REFERENCE = _EMULATED if _IS_EMULATED else _REAL
 
 _STEPS = 1000
 
-# Seconds to measure for: several slices of the scheduler, so that what others take is seen.
-_SPAN = 0.04
+# Seconds to measure for: several slices of the scheduler, so that what others take is seen. A guest has those of
+# lab/time_slice.py.
+_SPAN = 0.25 if _IS_EMULATED else 0.04
 
 # Seconds after which it is measured again: a machine that was quiet then may be busy now.
 _LASTS = 60.0
@@ -37,7 +39,7 @@ def scaled(seconds: float) -> float:
     """
     Return the limit of a wait that may take *seconds* on a quiet machine, in seconds.
 
-    It is never less than *seconds*. The first call measures for some 40 milliseconds, as does one a
+    It is never less than *seconds*. The first call measures for a part of a second, as does one a
     minute later; the slowest measurement of the process counts.
     """
     global _slowest, _measured_at  # noqa: PLW0603 - one measurement for the process
