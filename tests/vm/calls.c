@@ -226,7 +226,7 @@ static const struct call {
 	long (*state)(void);
 	long arg[6];
 	const long *arg32; /* NULL: the same */
-	int is_int; /* bits of the arguments with a dirty half; 0: all */
+	int dirty; /* bits of the arguments whose other half is set for it; 0: all */
 } table[] = {
 	{ "memfd_create", 319, 356, 0, 0, descriptors, { P(text), 0 } },
 	{ "eventfd2", 290, 328, 0, 0, descriptors, { 0, 0 } },
@@ -296,7 +296,7 @@ static long enter(const struct call *call, const char *entry)
 	}
 	if (!strcmp(entry, "dirty")) {
 		for (int i = 0; i < 6; i++)
-			if (!call->is_int || call->is_int & 1 << i)
+			if (!call->dirty || call->dirty & 1 << i)
 				arg[i] ^= 0x7ead00000000;
 		return enter(call, "64");
 	}

@@ -3,7 +3,7 @@
 How long a process runs before another one may: its request to the scheduler, since Linux 6.12.
 
 Machines that share processors cost each other what the caches of a processor hold. Three that are always
-busy take 12 % more of two processors with slices of 20 ms than with those of 100 ms, and slices of 3 ms,
+busy take 11 % more of two processors with slices of 20 ms than with those of 100 ms, and slices of 3 ms,
 which are usual, take another 5 %.
 """
 
@@ -24,7 +24,7 @@ LONGEST = 100_000_000
 """Nanoseconds; no kernel gives more (``__setscheduler_params``, kernel/sched/syscalls.c, Linux 6.12)."""
 
 LONG = 20_000_000
-"""For who has several processors: while one of them waits for its slice, another may spin for its lock."""
+"""Nanoseconds, for a machine of several processors: while one of them waits for its slice, another may spin for its lock."""
 
 # struct sched_attr: size, policy, flags, nice, priority, runtime, deadline, period
 _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
