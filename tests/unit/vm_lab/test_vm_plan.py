@@ -15,6 +15,7 @@ from lab.plan import (
     ONE_ENGINE,
     OVERRIDING,
     PROCESSORS,
+    SOAKED,
     WAITING,
     WEIGHTS,
     Boot,
@@ -50,7 +51,7 @@ _ALSO = [test for tests in ALSO.values() for test in tests]
 
 
 @pytest.mark.parametrize(
-    "name", [*WEIGHTS, *sorted(ONE_ENGINE), *APART, *PROCESSORS, *OVERRIDING, *_ALSO]
+    "name", [*WEIGHTS, *sorted(ONE_ENGINE), *APART, *PROCESSORS, *OVERRIDING, *_ALSO, *SOAKED]
 )
 def test_tables_name_files_that_are_there(name: str) -> None:
     """A file that was renamed would lose its place silently."""
@@ -91,7 +92,7 @@ def test_every_file_runs_on_every_kernel_of_the_outer_circle() -> None:
     assert {"ENFORCER_SOAK": "10", "ENFORCER_OUTER": "1", **storm} == soak.environment
     assert {"1"} == {boot.environment["ENFORCER_OUTER"] for boot in boots.values()}
     assert not any(boot.environment for boot in _inner().values())
-    assert "tests/soak/test_soak.py" in _names([soak])
+    assert "tests/soak/test_soak.py" in {entry.test for entry in soak.entries}
 
 
 def test_runtimes_of_containers_are_a_part_of_the_outer_circle() -> None:
