@@ -8,19 +8,17 @@ get virtiofs, which needs a daemon and shared guest memory.
 
 from __future__ import annotations
 
-import time
+import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .process import start, stop
-from .tools import LabError, tool
+from .tools import tool
 
 if TYPE_CHECKING:
     import subprocess
     from contextlib import ExitStack
     from pathlib import Path
-
-_DAEMON_START_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -49,11 +47,9 @@ def serve_virtiofs(
     arguments = ["-object", f"memory-backend-memfd,id=memory,size={memory},share=on"]
     arguments += ["-numa", "node,memdev=memory"]
     for share in shares:
-        socket = sockets / f"{share.tag}.socket"
-        daemon = _start_daemon(share, socket)
-        stack.callback(stop, daemon)
-        _await_socket(socket, daemon)
-        arguments += ["-chardev", f"socket,id={share.tag},path={_quoted(socket)}"]
+        path = sockets / f"{share.tag}.socket"
+        stack.callback(stop, _start_daemon(share, path))
+        arguments += ["-chardev", f"socket,id={share.tag},path={_quoted(path)}"]
         arguments += ["-device", f"vhost-user-fs-pci,chardev={share.tag},tag={share.tag}"]
     return arguments
 
@@ -63,8 +59,13 @@ def _quoted(path: Path) -> str:
     return str(path).replace(",", ",,")
 
 
-def _start_daemon(share: Share, socket: Path) -> subprocess.Popen[bytes]:
-    command = [tool("virtiofsd"), "--socket-path", str(socket), "--shared-dir", str(share.path)]
+def _start_daemon(share: Share, path: Path) -> subprocess.Popen[bytes]:
+    """
+    Start the daemon of *share*, which QEMU reaches at *path* from now on.
+
+    A daemon that makes the socket itself binds it first and listens later, and refuses whoever comes between.
+    """
+    command = [tool("virtiofsd"), "--shared-dir", str(share.path)]
     command += ["--sandbox", "none", "--log-level", "error", "--no-announce-submounts", "--xattr"]
     if share.readonly:
         # Nothing is asked twice: what the host changes during the run may stay unseen, and the
@@ -72,12 +73,7 @@ def _start_daemon(share: Share, socket: Path) -> subprocess.Popen[bytes]:
         command += ["--cache", "always", "--readonly"]
     else:
         command += ["--cache", "never", "--allow-direct-io"]
-    return start(command)
-
-
-def _await_socket(socket: Path, daemon: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + _DAEMON_START_SECONDS
-    while not socket.exists():
-        if daemon.poll() is not None or time.monotonic() > deadline:
-            raise LabError("virtiofsd did not start: see its message above")
-        time.sleep(0.01)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen(1)
+        return start([*command, "--fd", str(listener.fileno())], pass_fds=[listener.fileno()])
