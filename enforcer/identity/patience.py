@@ -41,6 +41,13 @@ longer; one that hangs is not.
 """
 
 _LEAST: Final = 0.001  # seconds that each has, also when the others have used up the patience
+_LOOKS: Final = 3
+"""
+How often in a row a thread must be seen to hang.
+
+Whoever waits for the interpreter looks the same. He has it as soon as the one that looks waits again.
+"""
+
 _LONGEST: Final = 1.0
 """Seconds for a thread that does not hang: on a busy machine it waits for a processor, as everything does."""
 
@@ -131,11 +138,13 @@ class Readers:
         return answer
 
     def _await(self, reader: _Reader, until: float) -> bytes | None:
+        looks = 0
         while True:
             try:
-                return reader.answers.get(timeout=max(self._left, _LEAST))
+                return reader.answers.get(timeout=_LEAST if looks else max(self._left, _LEAST))
             except Empty:
-                if self.hangs(reader.thread.native_id) or self.clock() >= until:
+                looks = looks + 1 if self.hangs(reader.thread.native_id) else 0
+                if looks == _LOOKS or self.clock() >= until:
                     raise
 
     def rest(self) -> None:

@@ -113,7 +113,8 @@ def test_many_that_do_not_answer_cost_no_more_than_one(monkeypatch, proc):
     with pytest.raises(TimeoutError):
         readers.ask(proc / "3" / "cmdline", 1)
 
-    assert pytest.approx([PATIENCE, 0.001, PATIENCE]) == waits
+    short = [0.001, 0.001]
+    assert pytest.approx([PATIENCE, *short, 0.001, *short, PATIENCE, *short]) == waits
 
 
 def test_who_waits_for_a_processor_does_not_hang(monkeypatch):
@@ -138,10 +139,29 @@ def test_who_waits_for_a_processor_does_not_hang(monkeypatch):
     with pytest.raises(TimeoutError):
         readers.ask(Path("/"), 1)
     assert told
-    told[:] = [False, True, False]
+    told[:] = [True, True, False, True, True]
+    assert b"x" == readers.ask(Path("/"), 1)
+    told[:] = [False, True, True, True, False]
     with pytest.raises(TimeoutError):
         readers.ask(Path("/"), 1)
     assert [False] == told
+
+
+def test_who_waits_for_the_interpreter_does_not_hang():
+    """Asleep as one that hangs, until whoever looks at it waits."""
+    may, looks = threading.Event(), []
+
+    def read(path, limit):
+        may.wait(60)
+        return b"x"
+
+    def hangs(thread):
+        may.set()
+        looks.append(thread)
+        return len(looks) == 1
+
+    assert b"x" == Readers(read, hangs=hangs).ask(Path("/"), 1)
+    assert looks
 
 
 def test_what_this_thread_does_is_seen():
