@@ -45,7 +45,7 @@ _LOOKS: Final = 3
 """
 How often in a row a thread must be seen to hang.
 
-Whoever waits for the interpreter looks the same. He has it as soon as the one that looks waits again.
+One that waits for the interpreter looks the same. It gets it while the caller waits between two looks.
 """
 
 _LONGEST: Final = 1.0

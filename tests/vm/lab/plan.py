@@ -176,7 +176,7 @@ OVERRIDING = (
 _SCRATCH = ("--scratch", "256")
 _AMOUNTS = {"ENFORCER_OUTER": "1"}  # tests/amount.py
 SOAK = "soak"
-# What a tenth of the soak has more of than the ordinary boots, which do the rest of these files and all others.
+# Tests that do more at a tenth of the soak than in the ordinary boots; the other tests of these files come along.
 SOAKED = (
     "test_race.py",
     "test_remembered.py",
