@@ -275,7 +275,8 @@ int BPF_PROG(enf_guard_fork, struct task_struct *child, unsigned long clone_flag
 	if (ret || bpf_get_current_pid_tgid() >> 32 != 1)
 		return ret;
 	begun.born = bpf_get_current_cgroup_id();
-	bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		enf_count(ENF_STAT_NO_TASK);
 	return 0;
 }
 
