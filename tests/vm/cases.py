@@ -64,9 +64,14 @@ def possible(files: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     return [file for file in files.values() if _is_there(file.get("needs", ""))]
 
 
+def is_possible(case: Case) -> bool:
+    """Whether this kernel has what *case* is about; otherwise nobody has prepared it."""
+    return _is_there(case.needs)
+
+
 def skip_impossible(case: Case) -> None:
     """Skip the test of a *case* that this kernel cannot do."""
-    if not _is_there(case.needs):
+    if not is_possible(case):
         pytest.skip(f"this kernel has no {case.needs.replace('RELEASE', os.uname().release)}")
 
 
