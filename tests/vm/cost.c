@@ -7,7 +7,7 @@
  * In a machine whose clock counts instructions these are instructions. What is opened, /dev/null if nothing
  * else is said, is not on a file system that asks the host, which takes as long as it likes.
  *
- * A round is so short that some have neither a tick nor a new slab: on Linux 6.1 the least of rounds of 200
+ * Rounds are short, so that some have nothing but the calls in them: on Linux 6.1 the least of rounds of 200
  * opens differed by 12 from run to run, that of rounds of 40 by none.
  */
 #include <fcntl.h>
