@@ -23,6 +23,7 @@ from enforcer.compiler.atoms import (
 from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.lower import Row, RowFlag
 from enforcer.compiler.marks import Marks
+from enforcer.compiler.rows import is_on_files
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
 from enforcer.policy.language.syscall_table import Syscall
@@ -301,13 +302,19 @@ class _Assembly:
         return pack_all(layout.SUBJECT, packed)
 
     def _row_lists(self) -> tuple[Lists, list[tuple[int, int]], list[tuple[int, int]]]:
-        """List each row under its rarest positive term, or under its operations."""
+        """
+        List each row under its rarest positive term, or under its operations.
+
+        A row on files hangs on a term only if one is on its path: the kernel side leaves early where no row without a
+        path is listed under the operation, and no path of a row is met.
+        """
         by_atom: dict[int, list[int]] = {}
         by_op: dict[int, list[int]] = {}
         ranks = [rarity(atom) for atom in self.atoms.all]
         for number, row in enumerate(self.rows):
-            pivots = [t.atom for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
-            if pivots:
+            positive = [t for t in row.terms if t.kind == TermKind.ATOM and not t.negate]
+            pivots = [t.atom for t in positive]
+            if pivots and (not is_on_files(row.ops) or any(t.dim == Dim.PATH for t in positive)):
                 by_atom.setdefault(min(pivots, key=ranks.__getitem__), []).append(number)
                 continue
             for op in Op:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import attrs
 
 from enforcer._abi import OnError, RowFlag
+from enforcer.policy.language.vocabulary import EVENTS, Op
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,9 +19,16 @@ if TYPE_CHECKING:
     from enforcer.policy.model.policy import Mode, Verb
     from enforcer.span import Span
 
-__all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "each_of", "in_doubt"]
+__all__ = ["Row", "RowFlag", "RowInfo", "RowKind", "each_of", "in_doubt", "is_on_files"]
 
 _T = TypeVar("_T")
+_ON_FILES: Final = sum(
+    1 << op
+    for op in (
+        *EVENTS["file"].everything,
+        *(Op.EXEC, Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE, Op.GUARD, Op.NAME_GUARD),
+    )
+)
 
 
 class RowKind(enum.Enum):
@@ -102,3 +110,8 @@ def in_doubt(alternatives: Sequence[_T], on_error: OnError) -> Iterator[tuple[_T
     yield from ((each, on_error) for each in last)
     if on_error is not OnError.SKIP:
         yield from ((each, on_error) for each in others)
+
+
+def is_on_files(ops: int) -> bool:
+    """Tell whether of *ops*, a mask, the kernel side may leave some early where no row is about the path of a file."""
+    return bool(ops & _ON_FILES)

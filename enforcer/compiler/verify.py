@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from enforcer import _abi
@@ -18,6 +18,7 @@ from enforcer.compiler import layout
 from enforcer.compiler.atoms import FOLDED, FOLDED_DIMS, dim_of
 from enforcer.compiler.glob import FOLDED_AT, MAYBE
 from enforcer.compiler.limits import LIMITS
+from enforcer.compiler.rows import is_on_files
 from enforcer.compiler.strings import AT, BELOW, GLOB, HEAD, PATH
 from enforcer.errors import EnforcerBug
 from enforcer.policy.language.vocabulary import Dim, Op
@@ -153,6 +154,19 @@ class _Check:
             row for first, count in (*atom_rows, *op_rows) for row in rows[first : first + count]
         }
         self._require(len(listed) == head["n_rows"], "a row is in no list")
+        self._check_early(atom_rows, rows)
+
+    def _check_early(self, atom_rows: Sequence[tuple[int, ...]], listed: Sequence[int]) -> None:
+        """Who is excluded by the path of a file has been asked by no row that hangs on an atom."""
+        head = self._head
+        terms = self._records(layout.TERM, head["off_terms"], head["n_terms"])
+        rows = self._records(layout.ROW, head["off_rows"], head["n_rows"])
+        for number in {row for first, count in atom_rows for row in listed[first : first + count]}:
+            mask, first, count, *_ = rows[number]
+            on_path = any(
+                term[1:4] == (Dim.PATH, _ATOM, 0) for term in terms[first : first + count]
+            )
+            self._require(on_path or not is_on_files(mask), "a row on files hangs on no path")
 
     def _check_terms(self) -> None:
         head = self._head

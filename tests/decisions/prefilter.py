@@ -13,9 +13,14 @@ from enforcer.compiler import layout
 from enforcer.compiler.strings import AT, BELOW, PATH, hash_path
 from enforcer.policy.language.vocabulary import Op
 
-__all__ = ["ASKED", "Prefilter"]
+__all__ = ["ASKED", "WITH_MODE", "Prefilter"]
 
-ASKED = (Op.READ, Op.WRITE, Op.APPEND, Op.FD_READ, Op.FD_WRITE, Op.MMAP_EXEC, Op.EXEC)
+WITH_MODE = (Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD)
+"""Those of them that have permission bits."""
+ASKED = (
+    *(Op.READ, Op.WRITE, Op.APPEND, Op.FD_READ, Op.FD_WRITE, Op.MMAP_EXEC, Op.EXEC, Op.OVERWRITE),
+    *(Op.UNLINK, Op.SYMLINK, Op.RMDIR, Op.NAME_GUARD, *WITH_MODE),
+)
 """Operations whose hooks have the prefilter."""
 
 _MAX_PROBES = 8

@@ -14,7 +14,7 @@ from builds import GENERATION, actor_input, checked, decide_access, run_native
 from generate import Maker
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prefilter import ASKED, Prefilter
+from prefilter import ASKED, WITH_MODE, Prefilter
 from reference.semantics import Access, Actor, Identity, Outcome
 
 from enforcer.compiler import BareHost, CompiledImage, compile_policies
@@ -49,8 +49,32 @@ def test_what_the_prefilter_excludes_has_no_verdict(seed) -> None:
     for _ in range(ACTORS if asked else 0):
         given_input = actor_input(run_native, image.image, make.actor())
         for path, op in asked:
-            access = Access((op,), {Dim.PATH: path})
+            operands = {Dim.PATH: path}
+            if op in WITH_MODE:
+                operands[Dim.MODE] = make.pick([0o4755, 0o777, 0o600, *range(8), 1000, 0o7777])
+            access = Access((op,), operands)
             assert Outcome() == decide_access(run_native, image, given_input, access), access
+
+
+@pytest.mark.parametrize(
+    ("op", "mode"),
+    [
+        ("chmod", "04755"),
+        ("create", "{range: 0777-07777}"),
+        ("mkdir", "[0777, 02777]"),
+        ("mknod", "{notIn: [0600]}"),
+    ],
+)
+def test_a_rule_on_modes_alone_is_asked_for_every_path(op: str, mode: str) -> None:
+    """It hangs on no path: whoever leaves early by the path would never come to it."""
+    policies = load_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        f"spec: {{rules: [{{file: {op}, match: {{mode: {mode}}}, action: deny}}]}}",
+        "p.yaml",
+    )
+    image = compiled(policies)
+
+    assert not Prefilter.at(image.image).excludes(b"/home/jo/a", Op[op.upper()])
 
 
 @pytest.mark.parametrize(
