@@ -8,6 +8,7 @@ Each file is opened often before, so that the hooks have every reason to leave e
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import threading
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ spec:
       guard: false
       match: {path: [/srv/fast/names/taken, /srv/fast/names/deep/**, /run/fast/taken]}
       action: deny
+    - {name: modes, file: [chmod, mknod], match: {mode: {range: 04000-07777}}, action: deny}
 """
 PLACE = Path("/srv/fast")
 TIMES = 50
@@ -261,6 +263,24 @@ def test_a_forbidden_name_is_refused_among_others_in_its_directory(engine, place
     assert (names / "taken").exists()
     names.rename(place / "before")
     (place / "before" / "taken").unlink()
+
+
+@pytest.mark.parametrize("times", [1, TIMES])
+def test_modes_are_asked_for_by_whatever_name(engine, place, times):
+    """The rule has no path, so no path of a file says that it is not meant."""
+    for folder in ("open", "users", "."):
+        file, node = place / folder / "f", place / folder / "node"
+        file.touch()
+        for _ in range(times):
+            file.chmod(0o750)
+            with pytest.raises(PermissionError):
+                file.chmod(0o4750)
+            os.mknod(node, 0o600 | stat.S_IFIFO)
+            node.unlink()
+            with pytest.raises(PermissionError):
+                os.mknod(node, 0o4600 | stat.S_IFIFO)
+
+        assert (0o750, False) == (stat.S_IMODE(file.stat().st_mode), node.exists())
 
 
 def test_a_directory_in_which_names_were_free_is_moved(engine, place):
