@@ -431,6 +431,9 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 		enf_decide_op(c, o->op[0]);
 	if (o->n_ops > 1) /* seldom, and a loop that is not unrolled is proven once */
 		enf_loop(3, enf_decide_next, c);
+	/* The host has a name for it: what only the caller's own view says gives no mark that serves the caller. */
+	if ((o->flags & (ENF_OF_NSVIEW | ENF_OF_OFFHOST)) == ENF_OF_NSVIEW)
+		s->verdict.marks &= ~image->favour_marks;
 	enf_untouch(c);
 	return 0;
 }

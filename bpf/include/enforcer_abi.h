@@ -15,7 +15,7 @@
 /* ---- Limits ------------------------------------------------------------------------------ */
 
 #define ENF_IMAGE_MAGIC 0x31494645 /* "EFI1" little endian */
-#define ENF_IMAGE_VERSION 5
+#define ENF_IMAGE_VERSION 6
 #define ENF_IMAGE_MAX 0x2000000 /* 32 MiB; the loader sizes the map to the policy */
 #define ENF_MAX_POLICIES 512
 #define ENF_MAX_ROWS 65536 /* rule rows: rules, their guards and policy defaults */
@@ -613,6 +613,7 @@ struct enf_image {
 	__u64 container_marks;
 	__u64 host_marks;
 	__u64 refuse_marks; /* that rows which refuse ask about: setting them must not fail */
+	__u64 favour_marks; /* on which a permission or the end of a refusal hangs */
 	__u64 longest_ns;   /* about older marks of containers no row asks */
 	__u64 mark_born
 		[64];	  /* since when the number stands for this mark: older times do not count */
@@ -1110,7 +1111,7 @@ _Static_assert(sizeof(struct enf_limit) == 16, "enf_limit");
 _Static_assert(sizeof(struct enf_marks) == 528, "enf_marks");
 _Static_assert(sizeof(struct enf_operand) == 32, "enf_operand");
 _Static_assert(sizeof(struct enf_point) == 472, "enf_point");
-_Static_assert(sizeof(struct enf_image) == 1040, "enf_image");
+_Static_assert(sizeof(struct enf_image) == 1048, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 1064, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 280, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");

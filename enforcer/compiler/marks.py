@@ -154,6 +154,7 @@ class Marks:
             head[f"mark_born[{info.number}]"] = info.born_ns
         return head | {
             "refuse_marks": self._refusing,
+            "favour_marks": self.favouring,
             "longest_ns": self._longest_ns,
             "n_marks": max((info.number + 1 for info in found), default=0),
             "n_limits": len(self.limits),

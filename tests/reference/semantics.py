@@ -1053,6 +1053,8 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
         assert decision.verb is not None
         if decision.verb > known.verb:
             each[decision.policy] = decision
+    if access.flags & (ObjectFlag.NSVIEW | ObjectFlag.OFFHOST) == ObjectFlag.NSVIEW:
+        marked -= serving  # the host has a name for it, and this one is only the caller's
     return Outcome(
         strictest(Mode.ENFORCE),
         strictest(Mode.AUDIT),

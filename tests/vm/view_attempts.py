@@ -50,8 +50,17 @@ def itself(program: str, *arguments: str) -> None:
 
 
 @WAYS.add
-def reading(path: str) -> None:
-    _show(path)
+def reading(*paths: str) -> None:
+    for path in paths:
+        _show(path)
+
+
+@WAYS.add
+def bound_over(source: str, name: str, *paths: str) -> None:
+    """Show *source* by the *name* of another file, and read that and others."""
+    own_users()
+    mount(source, name, "", MS_BIND)
+    reading(name, *paths)
 
 
 @WAYS.add
