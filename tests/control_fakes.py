@@ -153,6 +153,7 @@ class Served:
             self.policies.answer = answer
         self.state = status or {"pid": 7}
         self.on_stop = lambda: None
+        self.leaves: dict[str, Any] = {"pinned": None, "elsewhere": [], "persists": False}
         self.server = ControlServer(
             path,
             self.reactor,
@@ -167,9 +168,10 @@ class Served:
         self.thread = threading.Thread(target=self.reactor.run)
         self.thread.start()
 
-    def stop(self) -> None:
+    def stop(self) -> dict[str, Any]:
         self.stops += 1
         self.on_stop()
+        return {"pid": os.getpid(), **self.leaves}
 
     def call(self, function) -> None:
         """Run *function* inside the loop, and wait for it."""

@@ -200,6 +200,7 @@ class FakeSession:
     is_closed: bool = False
     is_left: bool = False
     is_ended: bool = False
+    stays: str = ""
     has_backlog: bool = False
     heartbeats: int = 0
     error: KernelError | None = None
@@ -218,8 +219,9 @@ class FakeSession:
     def leave(self) -> None:
         self.is_left = True
 
-    def end(self) -> None:
+    def end(self) -> str:
         self.is_ended = True
+        return self.stays
 
     def fileno(self) -> int:
         return self._pipe[0]

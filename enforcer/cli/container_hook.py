@@ -145,6 +145,8 @@ def _install(args: argparse.Namespace) -> list[str]:
         raise UsageError("--base is for --containerd")
     choice = Choice(args.socket.absolute(), args.wait, args.on_failure)
     _require_roots_own(choice)
+    for each in (args.hook, args.hooks_dir / NAME, *([args.spec] if args.containerd else ())):
+        _require_roots_place(each.absolute())
     _require_open(args.hook.absolute().parent)
     base = _base(args.base) if args.containerd else None
     try:
@@ -169,6 +171,18 @@ def _require_roots_own(choice: Choice) -> None:
         raise UsageError(
             f"{choice.program} would run as root, and others than root can write to {found}: "
             "install enforcer where only root can write"
+        )
+
+
+def _require_roots_place(file: Path) -> None:
+    """Fails closed likewise: what root's runtime runs is what that file says."""
+    from enforcer.hook.files import wrong_owner
+
+    there = next(each for each in file.parents if each.exists())  # root makes the others
+    if (found := wrong_owner(there)) is not None:
+        raise UsageError(
+            f"runtimes of root run what {file} says, and others than root can write to {found}: "
+            "name a file where only root can write"
         )
 
 

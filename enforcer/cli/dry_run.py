@@ -97,18 +97,16 @@ def run(args: argparse.Namespace) -> int:
     if args.replay is not None and args.seconds is not None:
         raise UsageError("--for does not go with --replay: a recording has its own length")
     paths = policy_paths(args.policies)
-    if args.html is not None:
-        # A report of an hour must not fail for where it was to go.
-        args.html.touch(mode=0o600)
-    policies = load_policies(paths)  # as they were tried: the files may change meanwhile
-    with _fixes_file(args.write_fixes) as write_fixes:
-        report = (
-            replayed(args.replay, paths, args.against)
-            if args.replay is not None
-            else _live(args, paths)
-        )
-        fixes = Fixes.of(policies, report)
-        unwritten = [_attempt(args.write_fixes, lambda: write_fixes(fixes))]
+    with _page_file(args.html):
+        policies = load_policies(paths)  # as they were tried: the files may change meanwhile
+        with _fixes_file(args.write_fixes) as write_fixes:
+            report = (
+                replayed(args.replay, paths, args.against)
+                if args.replay is not None
+                else _live(args, paths)
+            )
+            fixes = Fixes.of(policies, report)
+            unwritten = [_attempt(args.write_fixes, lambda: write_fixes(fixes))]
     if args.html is not None:
         unwritten.append(_attempt(args.html, lambda: args.html.write_text(page(report), "utf-8")))
     # What was observed for an hour is shown, even if the disk has no room for its files.
@@ -131,6 +129,20 @@ def _attempt(path: Path | None, write: Callable[[], object]) -> str | None:
     except OSError as error:
         return f"cannot write {path}: {error.strerror}"
     return None
+
+
+@contextlib.contextmanager
+def _page_file(path: Path | None) -> Iterator[None]:
+    """Make the file *path* now, so that a long run does not fail for it; what is there already stays until the end."""
+    made = path.resolve() if path is not None and not path.exists() else None
+    if path is not None:
+        path.touch(mode=0o600)
+    try:
+        yield
+    except BaseException:
+        if made is not None:
+            made.unlink(missing_ok=True)
+        raise
 
 
 @contextlib.contextmanager

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 
 from enforcer import places
 from enforcer.cli.arguments import policy_paths, require_root
-from enforcer.cli.exits import Exit, UsageError, complain, discard
+from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.messages import tell_warnings
 from enforcer.cli.output import plural, span
 from enforcer.cli.passphrase import Passphrase, let_in
 from enforcer.cli.start_options import add_arguments
+from enforcer.errors import EnforcerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -58,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.cli.settings import settings_from
     from enforcer.libbpf import heap
     from enforcer.runtime import assembly
+    from enforcer.sinks.sentences import Sentences
 
     heap.settle()
     began = time.monotonic()
@@ -67,6 +69,8 @@ def run(args: argparse.Namespace) -> int:
     passphrase = Passphrase(args.key_fd)
     with contextlib.ExitStack() as undo:
         parts = assembly.open_parts(plan, reports, undo, lambda pins: let_in(pins, passphrase))
+        reports.tell = tell = Sentences.to(2, parts.reactor)
+        undo.callback(tell.end)
         begun = assembly.begin_enforcement(plan, parts, reports)
         dashboard = _dashboard(settings, parts.reactor, reports) if args.dashboard else None
         if dashboard is not None:
@@ -76,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
             reports.heed = parts.overview.note
             service = assembly.connect(plan, parts, begun, reports)
             line = _active(begun, settings, time.monotonic() - began)
-            announce = complain if _takes_standard_output(plan.outputs) else _announce
+            announce = tell if _takes_standard_output(plan.outputs) else Sentences.to(1)
             parts.notifier.status(line)
             also = _IN_PLACE if args.dashboard else ()
             ending = assembly.serve(
@@ -161,7 +165,13 @@ def _abandon(parts: Parts, begun: Start, dashboard: InPlace | None) -> None:
 
     if dashboard is not None:
         dashboard.end()
-    if abandon(parts, begun.enforcement):
+    try:
+        stays = abandon(parts, begun.enforcement)
+    except (OSError, EnforcerError) as error:
+        # What led here says how this ends. Only that tells a service manager whether to begin again.
+        complain(f"what is active cannot be let go of in order: {error}")
+        return
+    if stays:
         complain(
             "enforcement stays active without a daemon: "
             "enforcer start takes it over, enforcer stop --force ends it"
@@ -178,14 +188,6 @@ def _ready(line: str, dashboard: InPlace | None, announce: Callable[[str], None]
     announce(line)
     if dashboard is not None:
         dashboard.begin()
-
-
-def _announce(line: str) -> None:
-    """Print *line*; enforcement goes on if its reader is gone."""
-    try:
-        print(f"enforcer: {line}", flush=True)
-    except OSError:
-        discard(1)
 
 
 def _active(begun: Start, settings: Settings, seconds: float) -> str:

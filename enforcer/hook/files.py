@@ -9,13 +9,18 @@ podman and CRI-O read JSON files from folders: oci-hooks(5). Unless their config
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
+from collections import deque
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = [
     "CHOICES",
@@ -52,6 +57,7 @@ _OURS: Final = ("enforcer/hook/container-hook", "enforcer/hook/program.py")
 """How paths of the program end, and of the one before it, which Python ran."""
 
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_MAX_LINKS: Final = 40  # as in the kernel
 
 
 @attrs.frozen
@@ -141,16 +147,34 @@ def written(content: dict[str, Any]) -> bytes:
 
 def wrong_owner(path: Path) -> Path | None:
     """
-    Return what of *path*, it or a folder above it, others than root can change; None if nothing.
+    Return what of *path*, it or a folder or a link on the way, others than root can change; None if nothing.
 
     Raises:
         OSError: it is not there.
     """
-    whole = Path(os.path.realpath(path))
-    for each in (whole, *whole.parents):
-        found = each.stat()
-        # In a folder like /tmp nobody replaces what is another's.
-        is_open = found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX
-        if found.st_uid != 0 or is_open:
+    for each in reversed(list(_way(path))):
+        found = each.lstat()
+        # In a folder like /tmp nobody replaces what is another's, and nobody can write into a link.
+        is_kept = found.st_mode & stat.S_ISVTX or stat.S_ISLNK(found.st_mode)
+        if found.st_uid != 0 or (found.st_mode & _OTHERS and not is_kept):
             return each
     return None
+
+
+def _way(path: Path) -> Iterator[Path]:
+    """Yield each folder, link and file by which *path* is reached."""
+    here, rest, links = Path("/"), deque(path.absolute().parts[1:]), 0
+    yield here
+    while rest:
+        if (name := rest.popleft()) == "..":
+            here = here.parent
+            continue
+        yield (there := here / name)
+        if not there.is_symlink():
+            here = there
+            continue
+        if (links := links + 1) > _MAX_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        target = there.readlink()
+        here = Path("/") if target.is_absolute() else here
+        rest.extendleft(reversed(target.parts[target.is_absolute() :]))

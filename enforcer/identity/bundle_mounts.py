@@ -70,7 +70,17 @@ def _is_path(value: Any) -> bool:
         and not value.startswith("//")
         and "\0" not in value
         and len(value) < _LONGEST
+        and _is_of_characters(value)
     )
+
+
+def _is_of_characters(text: str) -> bool:
+    """Tell whether no half of a pair of surrogates is in *text*: JSON can say one, and no file has it in its name."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def host_names(

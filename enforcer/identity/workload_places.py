@@ -38,6 +38,7 @@ _PODS: Final = "k8s.io"
 _LISTINGS: Final = ("containers.json", "volatile-containers.json")  # the second for --rm
 _ID: Final = re.compile("[0-9a-f]{64}")
 _OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
+_MOST: Final = 64  # files or folders of a folder, which are looked at several times a second
 
 
 @attrs.frozen
@@ -188,21 +189,42 @@ class Places:
 
         Fails closed: in a folder where others can write there are none. What is not known falls to onError.
         """
-        folder = str(self.pods or f"{str(self.root).rstrip('/')}/etc/enforcer/pods.d")
-        try:
-            found = os.stat(folder)  # noqa: PTH116 - as for the prefixes
-        except OSError:
+        return tuple(f"{self._pods}/{name}" for name in self._objects()[:_MOST])
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """A sentence if there are more files of pods than are read; else nothing."""
+        if len(self._objects()) <= _MOST:
             return ()
+        said = (
+            f"{ascii(self._pods)[1:-1]} has more than {_MOST} files of pods: labels are not known from those "
+            "that come last by their names"
+        )
+        return (said,)
+
+    @property
+    def _pods(self) -> str:
+        return str(self.pods or f"{str(self.root).rstrip('/')}/etc/enforcer/pods.d")
+
+    def _objects(self) -> list[str]:
+        try:
+            found = os.stat(self._pods)  # noqa: PTH116 - as for the prefixes
+        except OSError:
+            return []
         if self.pods is not None and (
             found.st_uid not in {0, self.owner} or found.st_mode & _OTHERS
         ):
-            return ()
-        return tuple(f"{folder}/{name}" for name in names(folder) if name.endswith(".json"))
+            return []
+        return [name for name in _names(self._pods) if name.endswith(".json")]
 
 
 def names(folder: str | Path) -> list[str]:
     """List what is in *folder*; nothing if it cannot be listed, and never very much."""
+    return _names(folder)[:_MOST]
+
+
+def _names(folder: str | Path) -> list[str]:
     try:
-        return sorted(os.listdir(folder))[:64]  # noqa: PTH208 - as for the prefixes
+        return sorted(os.listdir(folder))  # noqa: PTH208 - as for the prefixes
     except OSError:
         return []

@@ -27,9 +27,9 @@ from enforcer.errors import HeldError, KernelError
 from enforcer.kernel import bpffs
 from enforcer.libbpf import abi, calls
 
-__all__ = ["PinDirectory", "PinStore", "clear", "held", "left"]
+__all__ = ["LINK", "PinDirectory", "PinStore", "clear", "held", "left", "sessions_in"]
 
-_LINK: Final = "link-"
+LINK: Final = "link-"
 _MAP: Final = "map-"
 _FIRST: Final = "images"
 _HELD: Final = "held"
@@ -48,7 +48,7 @@ class PinDirectory:
     path: Path
     _links: int = 0
     _is_gone: bool = False
-    """Removed: by now the path may be that of a session of another daemon."""
+    """Removed, as far as that was possible: by now the path may be that of a session of another daemon."""
 
     @property
     def number(self) -> int:
@@ -101,7 +101,7 @@ class PinDirectory:
             if self._links > before:  # rules on what this kernel has not attach nothing
                 self._renew_last()
         except BaseException:
-            self._release(n for n in self._names(_LINK) if n >= f"{_LINK}{before:03}")
+            self._release(n for n in self._names(LINK) if n >= f"{LINK}{before:03}")
             self._links = before
             raise
 
@@ -126,7 +126,7 @@ class PinDirectory:
         Raises:
             KernelError: if the kernel refuses.
         """
-        calls.pin(fd, self._name(f"{_LINK}{self._links:03}-{program}"))
+        calls.pin(fd, self._name(f"{LINK}{self._links:03}-{program}"))
         self._links += 1
 
     def pin_maps(self, maps: Iterable[tuple[str, int]]) -> None:
@@ -211,25 +211,42 @@ class PinDirectory:
             KernelError: if one cannot be released; the others are.
         """
         if not self._is_gone:
-            self._release(self._names(_LINK))
+            self._release(self._names(LINK))
 
     def remove(self) -> None:
         """
-        Remove everything, links first. Idempotent.
+        Remove everything, links first. It is tried once: after that, nothing happens.
 
         Raises:
             KernelError: if something stays.
         """
         if self._is_gone or not self.path.exists():
             return
-        self.detach()
+        first: OSError | None = None
         try:
+            self.detach()
             for entry in list(self.path.iterdir()):
-                entry.unlink()
+                try:
+                    entry.unlink()
+                except OSError as error:
+                    first = first or error
+            if first is not None:
+                raise first
             self.path.rmdir()
+        except KernelError:
+            raise
         except OSError as error:
             raise KernelError(f"cannot remove {self.path}: {error.strerror}") from error
-        self._is_gone = True
+        finally:
+            self._is_gone = True
+
+    def discard(self) -> str:
+        """Remove everything of a session that has ended; return a sentence on what stays, if anything does."""
+        try:
+            self.remove()
+        except OSError as error:
+            return f"{self.path} enforces nothing any more, and could not be removed: {error}"
+        return ""
 
     def _release(self, names: Iterable[str]) -> None:
         first: Exception | None = None
@@ -288,7 +305,7 @@ class PinStore:
 
     def sessions(self) -> list[PinDirectory]:
         """Return the directories of all sessions, the newest last."""
-        return _sessions(self.base)
+        return sessions_in(self.base)
 
     def newest(self) -> PinDirectory | None:
         """Return the newest session that can be taken over."""
@@ -323,7 +340,7 @@ class PinStore:
 
 def left(directory: Path = places.PINS) -> bool:
     """Whether anything of a session is pinned below *directory*."""
-    return not all(session.is_empty for session in _sessions(directory))
+    return not all(session.is_empty for session in sessions_in(directory))
 
 
 def held(directory: Path = places.PINS) -> bool:
@@ -347,7 +364,7 @@ def clear(directory: Path = places.PINS) -> int:
     Raises:
         KernelError: if a daemon holds it, or something cannot be removed.
     """
-    if not _sessions(directory):
+    if not sessions_in(directory):
         return 0
     with contextlib.closing(PinStore.open(directory)) as store:
         sessions = store.sessions()
@@ -357,7 +374,8 @@ def clear(directory: Path = places.PINS) -> int:
         return ended
 
 
-def _sessions(base: Path) -> list[PinDirectory]:
+def sessions_in(base: Path) -> list[PinDirectory]:
+    """Return what is pinned below *base*, the newest session last."""
     try:
         names = [entry.name for entry in base.iterdir()]
     except FileNotFoundError:

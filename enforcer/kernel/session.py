@@ -266,20 +266,20 @@ class Session:
         self._images.fall_back()
         self._forget_states()
 
-    def end(self) -> None:
+    def end(self) -> str:
         """
         End enforcement at once, also where this process ends now: what is attached permits until :meth:`close`.
 
         Taking programs from their hooks is slow: the kernel waits a tenth of a second for each. Idempotent.
+        Returns a sentence on names that stay, if any do.
 
         Raises:
-            KernelError: if the kernel refuses.
+            KernelError: if the kernel refuses; enforcement may go on.
         """
         if self.guard is not None:
             self.guard.disarm()
         self._images.end()
-        if self._pins is not None:
-            self._pins.remove()
+        return self._pins.discard() if self._pins is not None else ""
 
     def detach(self) -> None:
         """

@@ -180,24 +180,30 @@ class Agent:
         List everything, write it, and end.
 
         Raises:
-            KubeError: something cannot be listed; what could be is written.
+            KubeError: something cannot be listed; what could be is written, whichever came first.
             OSError: it cannot be written.
         """
+        failures: dict[str, KubeError] = {}  # one sentence where nobody answers
         try:
             for resource in self.plan.resources:
-                with contextlib.closing(self.plan.client(resource)) as client:
-                    self._list(self._watcher(resource, client))
+                if (error := self._listed(resource)) is not None:
+                    failures.setdefault(str(error), error)
         finally:
             for news in self._waiting():
                 self._take(news)
             self._write()
+        if failures:
+            raise KubeError("; ".join(failures)) from next(iter(failures.values()))
 
-    def _list(self, watcher: Watcher) -> None:
-        try:
-            watcher.list()
-        except KubeError as error:
-            if not watcher.may_lack(error):
-                raise
+    def _listed(self, resource: Resource) -> KubeError | None:
+        """List *resource*; return why it cannot be."""
+        with contextlib.closing(self.plan.client(resource)) as client:
+            watcher = self._watcher(resource, client)
+            try:
+                watcher.list()
+            except KubeError as error:
+                return None if watcher.may_lack(error) else error
+        return None
 
     def stop(self) -> None:
         """End :meth:`run`; a handler of a signal may call it."""

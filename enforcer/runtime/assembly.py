@@ -21,7 +21,8 @@ from enforcer.identity.host_root import host_root
 from enforcer.identity.resolver import Resolver
 from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
-from enforcer.kernel.pins import PinStore, left
+from enforcer.kernel.pinned_places import is_active
+from enforcer.kernel.pins import PinStore
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.folders import directories
 from enforcer.runtime.control.overview import Overview
@@ -86,8 +87,7 @@ class Plan:
         metrics, metrics_file: loopback address and port where metrics are read, or a file, if anywhere.
         results: where it is written what became of each policy, if anywhere.
         watch: make changes of the policy files active by themselves.
-        watch_confirm_within: seconds after which such a change is taken back unless confirmed.
-        confirm_within: seconds after which the start is taken back unless confirmed.
+        watch_confirm_within, confirm_within: seconds after which such a change, or the start, is taken back unless confirmed.
         protect: keep other processes, root's too, from the engine.
         verifier: with *protect*, of the key without which nobody ends that.
         persists: leave enforcement behind at an orderly end.
@@ -121,8 +121,7 @@ class Parts:
     Attributes:
         lock: keeps other daemons out.
         store: where sessions are pinned; None if they are not.
-        sinks: where records go.
-        metrics: where metrics are read.
+        sinks, metrics: where records go, and where metrics are read.
         results: where it is written what became of each policy.
         watch: looks at the policy files from before they are read.
     """
@@ -166,7 +165,7 @@ def open_parts(
         EnforcerError, OSError: something cannot be opened; nothing has changed.
     """
     notifier = Notifier.from_environment(os.environ, report)
-    lock = undo.enter_context(InstanceLock.take(plan.socket.with_suffix(".lock")))
+    lock = undo.enter_context(InstanceLock.of_daemon(plan.socket.with_suffix(".lock"), plan.pins))
     store = _open_store(plan.pins, undo, let_in) if plan.pins is not None else None
     sinks = list(_open_sinks(plan))
     for sink in sinks:
@@ -296,6 +295,7 @@ def _daemon(plan: Plan, parts: Parts, enforcement: Enforcement, report: Report) 
         sources=lambda: describe_sources(enforcement),
         on_ended=lambda: _make_way(parts),
         outlives_signals=plan.verifier is not None,
+        lock=parts.lock,
     )
     enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
     enforcement.on_idle = daemon.idle
@@ -396,4 +396,4 @@ def abandon(parts: Parts, enforcement: Enforcement) -> bool:
         enforcement.sessions.close()
         return False
     enforcement.sessions.leave()
-    return left(parts.store.base)
+    return is_active(parts.store.base)

@@ -7,6 +7,7 @@ The kernel decides with or without this loop. A failure here can cost records, n
 
 from __future__ import annotations
 
+import os
 import selectors
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import KernelError
+from enforcer.errors import EnforcerBug, EnforcerError, KernelError
 from enforcer.runtime.control.beats import Beats
 from enforcer.runtime.control.overview import Overview
 from enforcer.runtime.control.report import status
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from enforcer.events.types import Lost, Record
     from enforcer.runtime.control.answers import DaemonState, SourcesDocument
     from enforcer.runtime.control.first_denials import FirstDenials
+    from enforcer.runtime.control.stop_answer import StopAnswer
+    from enforcer.runtime.instance.lock import InstanceLock
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.protection.gate import Gate
     from enforcer.runtime.records.pipeline import Pipeline
@@ -68,6 +71,7 @@ class Daemon:
         on_ended: called when another daemon may take this one's place.
         gate: decides who may change the active policies; None: everybody who may ask.
         outlives_signals: leave enforcement active at SIGINT and SIGTERM: only the key ends it.
+        lock: says where enforcement is pinned; None: nowhere.
     """
 
     session: KernelSession
@@ -82,6 +86,7 @@ class Daemon:
     on_ended: Callable[[], None] = lambda: None
     gate: Gate | None = None
     outlives_signals: bool = False
+    lock: InstanceLock | None = None
     control: ControlServer | None = attrs.field(default=None, init=False)
     _started: float = attrs.field(factory=time.monotonic, init=False)
     _pipeline: Pipeline | None = attrs.field(default=None, init=False)
@@ -102,7 +107,7 @@ class Daemon:
             path,
             self.reactor,
             self.status,
-            self.stop,
+            self._farewell,
             policies=self.policies,
             report=self._report,
             overview=self.overview,
@@ -137,6 +142,18 @@ class Daemon:
         """Leave the loop after this round."""
         self.reactor.stop()
 
+    def _farewell(self) -> StopAnswer:
+        """End because somebody asks for it, who is told what that leaves."""
+        self.stop()
+        own = self.lock.pins if self.lock is not None else None
+        noted = self.lock.noted if self.lock is not None else None
+        return {
+            "pid": os.getpid(),
+            "pinned": str(own) if own is not None else None,
+            "elsewhere": [str(each) for each in noted or () if each != own],
+            "persists": self.persists,
+        }
+
     def _obey(self) -> None:
         """End at a signal, which may be anybody's."""
         self.persists |= self.outlives_signals
@@ -149,6 +166,10 @@ class Daemon:
         Serve until stopped, then end enforcement; *ready* is called when the loop is about to.
 
         With *is_last* the process ends with it, and nobody changes how by asking twice.
+
+        Raises:
+            EnforcerBug: something that nobody caught ended the loop.
+            KernelError: the kernel refuses to end enforcement, or to leave it.
         """
         self._pipeline = pipeline
         calls: dict[int, Callable[[], None]] = {
@@ -165,8 +186,16 @@ class Daemon:
                 self.reactor.every(self.notifier.interval, self.notifier.alive)
             ready()
             self.notifier.ready()
-            self.reactor.run()
+            self._serve()
             return self._end(pipeline)
+
+    def _serve(self) -> None:
+        # What was served until now can be served again. By an error's own exit code, nobody would try: a start that
+        # meets it is one that the user or the kernel refuses.
+        try:
+            self.reactor.run()
+        except (OSError, EnforcerError) as error:
+            raise EnforcerBug(f"the loop ended: {type(error).__name__}: {error}") from error
 
     def _hang_up(self) -> None:
         """Reopen the logs, then call :attr:`hangup`."""
@@ -270,8 +299,8 @@ class Daemon:
             pipeline.fanout.report(f"the last records cannot be read: {error}")
         if self.persists:
             self.session.leave()
-        else:
-            self.session.end()
+        elif stays := self.session.end():
+            pipeline.fanout.report(stays)
         # From here on nothing is enforced any more, or nobody can change it: who waits for that need not
         # wait for the kernel, which takes a tenth of a second to take a program from its hook.
         if self.control is not None:
@@ -279,7 +308,7 @@ class Daemon:
         pipeline.fanout.close()
         self.on_ended()
         if not self.persists:
-            self.session.close()
+            self._release()
         lost = counted.get("LOST_DECISIONS", 0) + counted.get("LOST_ACTIVITY", 0)
         return Ending(
             seconds=self._uptime(),
@@ -287,6 +316,13 @@ class Daemon:
             lost=lost + pipeline.stats.malformed,
             hits=hits,
         )
+
+    def _release(self) -> None:
+        """Take the programs from their hooks, which permit everything by now; the end of the process does it, too."""
+        try:
+            self.session.close()
+        except KernelError as error:
+            self._report(f"enforcement has ended, but not everything of it could be freed: {error}")
 
     def status(self) -> DaemonState:
         """Describe the active policies and what they did; raises KernelError."""

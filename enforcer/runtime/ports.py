@@ -77,8 +77,12 @@ class KernelSession(Protocol):
     def heartbeat(self, *, lost_decisions: int, lost_activity: int) -> None:
         """Leave a sign of life, and how many losses were reported."""
 
-    def end(self) -> None:
-        """End enforcement at once; :meth:`close` must follow, which takes longer."""
+    def end(self) -> str:
+        """
+        End enforcement at once; :meth:`close` must follow, which takes longer.
+
+        Returns a sentence on what could not be removed, if anything could not.
+        """
 
     def close(self) -> None:
         """End enforcement, and free everything. Idempotent."""

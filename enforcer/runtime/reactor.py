@@ -2,8 +2,9 @@
 """
 One thread waits for everything: file descriptors, signals, timers.
 
-Signals arrive through ``signal.set_wakeup_fd``: the handlers themselves do nothing, so nothing runs
-between two instructions of something else.
+Signals arrive through ``signal.set_wakeup_fd``: the handlers themselves only note which one came, so nothing
+else runs between two instructions of something else. However many come, all else has its turn between two
+calls of one.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
 
 __all__ = ["Reactor", "Timer"]
+
+_BYTES = 4096  # more than wait in the socket that wakes the loop, as a rule
 
 
 class _HasFileno(Protocol):
@@ -119,7 +122,9 @@ class Reactor:
         self, calls: dict[int, Callable[[], None]], spent: Collection[int] = ()
     ) -> Iterator[None]:
         """
-        Within the block, *calls* say what a signal means.
+        Within the block, *calls* say what a signal means: first those that must not wait for the others.
+
+        In a turn, each is called once, however often its signal came. Once the loop is to stop, none is.
 
         What was ignored before stays ignored: that is how ``nohup`` and background jobs ask for it.
         So are those *spent* after the block: what they ask for is done.
@@ -127,20 +132,28 @@ class Reactor:
         here, there = socket.socketpair()
         here.setblocking(False)
         there.setblocking(False)
+        noted: set[int] = set()
 
-        def read(_: int) -> None:
-            for number in here.recv(512):
-                call = calls.get(number)
-                if call is not None:
+        def note(number: int, _frame: object) -> None:
+            noted.add(number)
+            # The loop may have read the interpreter's byte, and looked, before this ran: it must look again.
+            with contextlib.suppress(BlockingIOError):  # it is full, so the loop will
+                there.send(b"\0")
+
+        def heed(_: int) -> None:
+            here.recv(_BYTES)
+            for number, call in calls.items():
+                if number in noted and not self.is_stopping:
+                    noted.discard(number)  # first: what comes during the call is noted again
                     call()
 
         previous_fd = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
         previous = {
-            number: signal.signal(number, _nothing)
+            number: signal.signal(number, note)
             for number in calls
             if signal.getsignal(number) is not signal.SIG_IGN
         }
-        self.watch(here, selectors.EVENT_READ, read)
+        self.watch(here, selectors.EVENT_READ, heed)
         try:
             yield
         finally:
@@ -154,7 +167,3 @@ class Reactor:
     def close(self) -> None:
         """Let go of the selector. Idempotent."""
         self._selector.close()
-
-
-def _nothing(_number: int, _frame: object) -> None:
-    """Be a handler, so that the signal wakes the loop instead of ending the process."""

@@ -29,8 +29,18 @@ KEYS: Final = frozenset(
     (
         *("time", "level", "msg", "pid", "proc_name", "syscall", "parent_pid", "parent_proc_name"),
         *("policy", "rule", "action", "op", "path", "address", "args", "name", "enforced"),
-        *("prevented", "errno", "signal", "signal_failed", "on_error", "default", "guard", "exe"),
-        *("uid", "euid", "container_id", "container_name", "pod_name", "pod_namespace", "place"),
+        *("prevented", "errno", "signal", "attempt", "signal_failed", "on_error", "default"),
+        *(
+            "guard",
+            "exe",
+            "uid",
+            "euid",
+            "container_id",
+            "container_name",
+            "pod_name",
+            "pod_namespace",
+            "place",
+        ),
         *("lost_decisions", "lost_activity", "malformed"),
         *("dropped", "reason", "also", "repeats", "last_repeat", "repeated_by"),
     )

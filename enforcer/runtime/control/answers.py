@@ -50,7 +50,6 @@ __all__ = [
     "SourcesDocument",
     "Status",
     "StatusAnswer",
-    "StopAnswer",
     "WaitingChange",
 ]
 
@@ -302,12 +301,6 @@ class Confirmation(TypedDict):
 
     generation: Annotated[int, "Generation that is active."]
     unchanged: Annotated[bool, "No change waited."]
-
-
-class StopAnswer(TypedDict):
-    """The answer to ``stop``."""
-
-    pid: int
 
 
 class Outcome(TypedDict, total=False):

@@ -9,7 +9,6 @@ the request, its sentence in the audit trail, and the function that serves it.
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -70,11 +69,11 @@ if TYPE_CHECKING:
         SourcesDocument,
         Status,
         StatusAnswer,
-        StopAnswer,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
     from enforcer.runtime.control.overview import Overview
     from enforcer.runtime.control.protocol import AnswerT, Word
+    from enforcer.runtime.control.stop_answer import StopAnswer
     from enforcer.runtime.control.watch_answers import Opening
     from enforcer.runtime.ports import PolicyControl
 
@@ -99,7 +98,7 @@ class Desk:
     """
 
     status: Callable[[], Status]
-    stop: Callable[[], None]
+    stop: Callable[[], StopAnswer]
     policies: PolicyControl | None
     overview: Overview | None = None
     sources: Callable[[], SourcesDocument] | None = None
@@ -274,8 +273,7 @@ def _sources(desk: Desk, _: Fields) -> SourcesAnswer:
 
 
 def _stop(desk: Desk, _: Fields) -> StopAnswer:
-    desk.stop()  # after this round of the loop, so that the answer is sent before the end
-    return {"pid": os.getpid()}
+    return desk.stop()  # after this round of the loop, so that the answer is sent before the end
 
 
 def _reload(desk: Desk, asked: Fields) -> ChangeAnswer:

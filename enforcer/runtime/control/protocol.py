@@ -36,9 +36,9 @@ if TYPE_CHECKING:
         Refusal,
         SourcesAnswer,
         StatusAnswer,
-        StopAnswer,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.stop_answer import StopAnswer
     from enforcer.runtime.control.watch_answers import Opening
 
 __all__ = [

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         Status,
     )
     from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.control.stop_answer import StopAnswer
     from enforcer.runtime.ports import PolicyControl
     from enforcer.runtime.protection.gate import Gate
     from enforcer.runtime.reactor import Reactor, Timer
@@ -94,7 +95,7 @@ class ControlServer:
 
     Args:
         status: makes the answer to ``status``.
-        stop: called at the command ``stop``.
+        stop: called at the command ``stop``; makes the answer to it.
         policies: carries out changes; None if nothing can be changed.
         report: gets a sentence for every change, and for what went wrong.
         overview: shown to dashboards; None if nothing can be watched.
@@ -105,7 +106,7 @@ class ControlServer:
     path: Path
     reactor: Reactor
     status: Callable[[], DaemonState]
-    stop: Callable[[], None]
+    stop: Callable[[], StopAnswer]
     policies: PolicyControl | None
     report: Callable[[str], None] = attrs.field(kw_only=True)
     overview: Overview | None = attrs.field(default=None, kw_only=True)
@@ -278,7 +279,9 @@ class ControlServer:
     def _hear_again(self, connection: _Connection) -> None:
         connection.is_held_back = False
         if connection in self._connections:
-            self._watch(connection, selectors.EVENT_READ)
+            self._push(
+                connection
+            )  # first the refusal, should it still wait; only then the next request
             self._heed(connection)
 
     def _answer(self, request: Request, peer: Peer) -> bytes:

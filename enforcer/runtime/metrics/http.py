@@ -146,7 +146,7 @@ class ScrapeServer:
             return _response("404 Not Found")
         try:
             body = self._numbers()
-        except EnforcerError as error:
+        except (OSError, EnforcerError) as error:  # OSError: /proc, where descriptors are short
             return _response("503 Service Unavailable", f"{error}\n".encode())
         return _response("200 OK", body, is_head=words[0] == b"HEAD")
 

@@ -9,21 +9,14 @@ change and nothing else.
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import gc
-import multiprocessing
-import os
-import pickle
-import signal
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import attrs
 
 from enforcer.compiler import LocalHost, limits
-from enforcer.errors import ControlError, EnforcerError, LimitError, PolicyErrors
+from enforcer.errors import ControlError, LimitError, PolicyErrors
 from enforcer.identity.layers import is_local
-from enforcer.libbpf.child import end_with
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts
 from enforcer.runtime.policies.active import ActiveSet
@@ -35,10 +28,10 @@ from enforcer.runtime.policies.followed_links import changed, met
 from enforcer.runtime.policies.refused_files import Costly, told
 from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
+from enforcer.runtime.policies.work_process import apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-    from multiprocessing.connection import Connection
+    from collections.abc import Callable, Iterable, Mapping
 
     from enforcer.compiler import LabelNumbers, LinkAsks
     from enforcer.compiler.automata import Automata
@@ -63,10 +56,8 @@ __all__ = [
     "print_apart",
 ]
 
-_T = TypeVar("_T")
 _TOO_MANY = limits.LIMITS["ENF_MAX_DFAS"] + 1
 _FEW = 100  # names to look up: they take some milliseconds, as does a process
-_IDLE = 0.1  # seconds between two looks at what else there is to do
 
 
 @attrs.frozen
@@ -274,7 +265,7 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     Raises:
         EnforcerError: something is wrong with the policies, or the process came to an end.
     """
-    return _apart(lambda: make(order), idle)
+    return apart(lambda: make(order), idle)
 
 
 def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -> bool:
@@ -290,7 +281,7 @@ def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -
         mounts = host.on_top
         if all(is_local(each.root.removeprefix(host.root), mounts) for each in asked):
             return changed(followed, is_local=True)
-    return _apart(lambda: changed(followed), idle)
+    return apart(lambda: changed(followed), idle)
 
 
 def met_links(
@@ -305,7 +296,7 @@ def met_links(
     host = LocalHost.read(workloads=(workload,))
     if is_local(workload.root, host.on_top):
         return met(asks, host, is_local=True)
-    return _apart(lambda: met(asks, host), idle)
+    return apart(lambda: met(asks, host), idle)
 
 
 def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:
@@ -321,75 +312,4 @@ def print_apart(policy: Policy, idle: Callable[[], None] = lambda: None) -> str:
 
         return print_policy(policy)
 
-    return _apart(work, idle)
-
-
-def _apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
-    # fork: what is read is what this process would read, and nothing is imported again.
-    context = multiprocessing.get_context("fork")
-    # Sockets: the end of a pipe that is read could be opened for writing in /proc/PID/fd, and what is read is believed.
-    here, there = context.Pipe(duplex=True)
-    given = (work, os.getpid(), here, there)
-    child = context.Process(target=_serve, args=given, name="enforcer-compile")
-    with _interrupts_wait():
-        child.start()
-    there.close()
-    try:
-        while not here.poll(_IDLE):
-            idle()
-        answer: Any = pickle.loads(here.recv_bytes())  # noqa: S301 - from our own child
-    except EOFError:
-        child.join()
-        raise EnforcerError(
-            "the process that works on policies ended without an answer "
-            f"({_ending(child.exitcode)}): is memory short?"
-        ) from None
-    finally:
-        here.close()
-        if child.is_alive():
-            child.join(1.0)
-        if child.is_alive():
-            child.kill()
-        child.join()
-    if isinstance(answer, EnforcerError):
-        raise answer
-    made: _T = answer
-    return made
-
-
-@contextlib.contextmanager
-def _interrupts_wait() -> Iterator[None]:
-    """Let Ctrl-C wait: it must not meet the new process before :func:`_serve` ignores it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _ending(code: int | None) -> str:
-    return f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-
-
-def _serve(work: Callable[[], object], parent: int, here: Connection, there: Connection) -> None:
-    # A daemon that is killed must not leave this with its lock, and with the programs that are attached. It would stay
-    # for ever where it waits until somebody reads what it holds the other end of itself.
-    here.close()
-    end_with(parent)
-    # The parent's wake-up socket is shared: a signal to this process must not look like one to it.
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
-    # while it grows: a fifth of the time. The process ends before that could be missed.
-    gc.disable()
-    answer: object
-    try:
-        answer = work()
-    except EnforcerError as error:
-        answer = error
-    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-        there.send_bytes(pickle.dumps(answer))
-    there.close()
-    os._exit(0)  # nothing of the parent's is to be ended in order here
+    return apart(work, idle)

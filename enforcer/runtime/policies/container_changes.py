@@ -196,7 +196,11 @@ class ContainerWatch:
                 f"there are more than {MAX_WORKLOADS} containers and pods: onError decides in "
                 "the others"
             )
-        strange = {*starmap(_stranger, self.workloads.unknown.items()), *self.workloads.unread}
+        strange = {
+            *starmap(_stranger, self.workloads.unknown.items()),
+            *self.workloads.unread,
+            *self.workloads.places.left_out,
+        }
         self._strange = {each: self._strange.get(each, now) for each in strange}
         self._said &= self._strange.keys()
         for sentence, since in self._strange.items():

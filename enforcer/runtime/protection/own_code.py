@@ -34,9 +34,7 @@ _LATER: Final = (
     *("_strptime", "codeop", "encodings.ascii", "encodings.idna", "encodings.latin_1"),
     *("encodings.punycode", "encodings.raw_unicode_escape", "encodings.unicode_escape"),
     *("encodings.utf_16", "encodings.utf_8_sig", "hashlib", "hmac", "linecache"),
-    "multiprocessing.connection",
-    *("multiprocessing.popen_fork", "multiprocessing.process", "multiprocessing.reduction"),
-    *("multiprocessing.util", "stringprep", "tokenize", "traceback", "unicodedata", "zlib"),
+    *("stringprep", "tokenize", "traceback", "unicodedata", "zlib"),
 )
 """What the standard library imports by itself, in functions and by names."""
 

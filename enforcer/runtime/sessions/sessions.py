@@ -94,13 +94,15 @@ class Sessions:
         return self.current.drain()
 
     def _settle(self, out: Outgoing) -> None:
-        out.count(self.ledger)
-        for name, count in out.source.stats().items():
-            self.settled[name] = self.settled.get(name, 0) + count
-        if said := out.farewell():
-            self.report(said)
-        self.on_settled()
-        out.source.close()
+        try:
+            out.count(self.ledger)
+            for name, count in out.source.stats().items():
+                self.settled[name] = self.settled.get(name, 0) + count
+            if said := out.farewell():
+                self.report(said)
+            self.on_settled()
+        finally:  # nobody knows of it any more who could do that later
+            out.source.close()
 
     def hits(self) -> tuple[Any, ...]:
         """Count by row of the image that counts."""
@@ -156,17 +158,23 @@ class Sessions:
             )
         )
 
-    def end(self) -> None:
+    def end(self) -> str:
         """
         End enforcement at once; :meth:`close` must follow, which takes longer.
 
+        Returns a sentence on what could not be removed, if anything could not.
+
         Raises:
-            KernelError: the kernel refuses.
+            KernelError: the kernel refuses; enforcement may go on.
         """
+        said = [self.current.end()]
         for out in self.outgoing:
-            out.source.close()
+            try:
+                out.source.close()
+            except OSError as error:
+                said.append(f"what was replaced could not be removed: {error}")
         self.outgoing.clear()
-        self.current.end()
+        return "; ".join(filter(None, said))
 
     def close(self) -> None:
         """
@@ -185,7 +193,7 @@ class Sessions:
         End, and leave enforcement active.
 
         Raises:
-            EnforcerError: it is not pinned, or waits to be confirmed.
+            EnforcerBug: it is not pinned.
         """
         for out in self.outgoing:
             out.source.close()

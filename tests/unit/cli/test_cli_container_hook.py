@@ -121,6 +121,29 @@ def test_a_program_that_others_could_change_is_not_run_as_root(where, monkeypatc
     assert not where.hook.exists()
 
 
+@pytest.mark.parametrize("whose", ["hook", "link", "spec"])
+def test_a_file_that_others_could_change_is_not_obeyed_as_root(
+    where, tmp_path, monkeypatch, capsys, whose
+):
+    """Nor a link to it. Fails closed, before anything is written; the file of containerd counts where it is wanted."""
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    monkeypatch.setattr(files, "wrong_owner", lambda path: theirs if path == theirs else None)
+    place = theirs / "not-there-yet" / getattr(where, whose).name
+    where = attrs.evolve(where, **{whose: place})
+    base = tmp_path / "base.json"
+    base.write_text(json.dumps(SPEC))
+
+    assert 2 == where.run("install", "--containerd", "--base", str(base))
+    err = capsys.readouterr().err
+    assert f"run what {place} says, and others than root can write to {theirs}" in err
+    assert [] == [
+        each for each in (where.hook, where.link, where.spec, *theirs.iterdir()) if each.exists()
+    ]
+
+    assert (2 if whose != "spec" else 0) == where.run("install")
+
+
 def test_users_must_be_able_to_read_it(where, capsys):
     """Podman without root reads the same folder, and starts nothing if it cannot."""
     where.hook.parent.chmod(0o700)

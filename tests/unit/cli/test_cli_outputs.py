@@ -122,6 +122,7 @@ def test_everything_an_output_can_say(read):
         ),
         ("{type: file, path: /a, fields: {Site: x}}", "'Site' is not a name of a field"),
         ("{type: file, path: /a, fields: {policy: x}}", "'policy' is a field of every record"),
+        ("{type: file, path: /a, fields: {attempt: x}}", "'attempt' is a field of every record"),
         ("{type: file, path: /a, fields: {site: 1}}", "fields.site must be text, not the number 1"),
         ("{type: file, path: /a, queue: 4}", "queue must be like 512 KiB"),
         ("{type: file, path: /a, queue: 2 GiB}", "from 64 KiB to 1 GiB"),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """``enforcer start`` around a fake kernel: what is put together serves, and ends in order."""
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -15,9 +18,11 @@ from control_fakes import ME
 from fakes import ENFORCED, PREVENTED, FakeHits, FakeSession, raw_event
 from patience import scaled
 
+from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.cli.schemas import schema
 from enforcer.errors import ControlError, PolicyErrors
+from enforcer.kernel.pins import PinStore
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
@@ -26,6 +31,7 @@ from enforcer.policy.text.digest import digest_of
 from enforcer.runtime import assembly
 from enforcer.runtime.control.protocol import Client, NoDaemonError
 from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.instance.lock import noted_pins
 from enforcer.runtime.policies.compile_process import make
 from enforcer.runtime.policies.last_good import LastGood
 
@@ -158,7 +164,10 @@ class Asking(threading.Thread):
         except (ControlError, OSError) as error:
             self.error = error
         finally:
-            self.ask("stop")
+            self.end()
+
+    def end(self):
+        self.ask("stop")
 
 
 def content(path):
@@ -429,6 +438,124 @@ def test_what_cannot_be_opened_is_told_before_anything_begins(session, words, tm
     assert session.opened is None
 
 
+@attrs.define
+class Pager:
+    """Reads a standard descriptor through a pipe, when it is scrolled."""
+
+    number: int
+    reader: int
+    got: bytes = b""
+
+    @classmethod
+    @contextlib.contextmanager
+    def at(cls, number):
+        kept = os.dup(number)
+        reader, writer = os.pipe()
+        os.dup2(writer, number)
+        os.close(writer)
+        try:
+            yield cls(number, reader)
+        finally:
+            os.dup2(kept, number)
+            os.close(kept)
+
+    def fill(self):
+        """Leave no room, where all was read."""
+        os.write(self.number, b"." * fcntl.fcntl(self.number, fcntl.F_GETPIPE_SZ))
+
+    def scroll(self):
+        more = os.read(self.reader, 1 << 20)
+        self.got += more
+        return more
+
+
+def test_who_reads_no_standard_error_keeps_nobody(session, words, tmp_path, monkeypatch):
+    """Commands are answered and SIGTERM ends it; what it has said is there for who reads at last."""
+    got = {}
+
+    def asks(ask):
+        for _ in range(3):
+            ask("reload")
+        got["pid"] = ask("status")["status"]["pid"]
+
+    class Leaving(Asking):
+        def end(self):
+            pager.scroll()
+            os.kill(os.getpid(), signal.SIGTERM)
+            while pager.scroll():
+                pass
+
+    monkeypatch.setattr("sys.stderr", os.fdopen(2, "w", closefd=False))
+    with Pager.at(2) as pager:
+        pager.fill()
+        asking = Leaving(tmp_path / "s.sock", asks)
+        code = main(words)
+    asking.join()
+    os.close(pager.reader)
+
+    assert (0, None, os.getpid()) == (code, asking.error, got.get("pid")), pager.got
+    assert session.is_ended
+    assert 3 == pager.got.decode().count(f"enforcer: policies reloaded by {ME}")
+
+
+def test_the_end_waits_for_nobody_for_ever(session, words, tmp_path, monkeypatch):
+    """It ends although nobody reads how."""
+    has_ended = threading.Event()
+
+    def asks(ask):
+        ask("status")
+        pager.scroll()
+        pager.fill()
+
+    class Leaving(Asking):
+        def end(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            if not has_ended.wait(scaled(20)):
+                self.error = "it waits"
+                pager.scroll()
+
+    monkeypatch.setattr("sys.stdout", os.fdopen(1, "w", closefd=False))
+    with Pager.at(1) as pager:
+        asking = Leaving(tmp_path / "s.sock", asks)
+        code = main(words)
+        has_ended.set()
+    asking.join()
+    os.close(pager.reader)
+
+    assert (0, None) == (code, asking.error)
+    assert session.is_ended
+    assert b"enforcer: active: 1 policy" in pager.got
+
+
+def test_what_an_end_leaves_is_said_to_all_alike(session, words, tmp_path, monkeypatch, capfd):
+    """In the lock, to who asks for the end, and in the daemon's last words: names enforce nothing."""
+    pins, got = tmp_path / "pins", {}
+    pins.mkdir()
+
+    def opened(base):
+        return PinStore(base, os.open(base, os.O_RDONLY | os.O_DIRECTORY))
+
+    monkeypatch.setattr(PinStore, "open", opened)
+    words[words.index("--no-pins")] = f"--pins={pins}"
+    session.stays = f"{pins}/1 enforces nothing any more, and could not be removed"
+
+    class Stopping(Asking):
+        def end(self):
+            got.update(self.ask("stop"))
+
+    asking = Stopping(tmp_path / "s.sock", lambda _: None)
+    code = main(words)
+    asking.join()
+
+    out, err = capfd.readouterr()
+    assert (0, None) == (code, asking.error), err
+    assert (pins,) == noted_pins(tmp_path / "s.lock")
+    assert (str(pins), False) == (got["pinned"], got["persists"])
+    assert f"enforcer: {session.stays}\n" in err
+    assert "stays active" not in err
+    assert "enforcer: stopped after" in out
+
+
 def test_a_daemon_that_fails_lets_go(session, words, monkeypatch, capfd):
     """Without pins enforcement ends with it, and the lock is free."""
 
@@ -441,3 +568,28 @@ def test_a_daemon_that_fails_lets_go(session, words, monkeypatch, capfd):
     assert 2 == main(words)
     assert session.is_closed
     assert "enforcer: no loop\n" == capfd.readouterr().err
+
+
+@pytest.mark.parametrize("is_let_go", [True, False])
+def test_a_loop_that_fails_is_begun_again(session, words, monkeypatch, capfd, is_let_go):
+    """By the service manager, which does not where the user must act; also if nothing works any more."""
+    unit = (Path(__file__).parents[3] / "packaging/enforcer.service").read_text("utf-8")
+    (line,) = (each for each in unit.splitlines() if each.startswith("RestartPreventExitStatus="))
+    for_good = set(map(int, line.partition("=")[2].split()))
+    assert {Exit.POLICY, Exit.USAGE, Exit.KERNEL} == for_good
+
+    def fail(*_):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(Daemon, "listen", lambda daemon, _: daemon.reactor.after(0, fail))
+    if not is_let_go:
+        monkeypatch.setattr(assembly, "abandon", fail)
+
+    code = main(words)
+
+    assert Exit.INTERNAL == code
+    assert code not in for_good
+    assert session.is_closed is is_let_go
+    err = capfd.readouterr().err
+    assert "the loop ended: OSError: [Errno 24] Too many open files" in err
+    assert ("cannot be let go of in order" in err) is not is_let_go

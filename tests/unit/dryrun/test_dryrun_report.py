@@ -457,6 +457,27 @@ def test_recording_needs_root_and_says_what_it_takes(tmp_path, capsys, monkeypat
     assert not target.exists()
 
 
+def test_a_page_is_there_only_with_a_report(journal, tmp_path, capsys):
+    """Where there is none, nothing new stays, and what was there stays as it was."""
+    wrong, fine = tmp_path / "wrong.yaml", policy(tmp_path, "new", "one")
+    wrong.write_text("kind: [")
+    new, old, link = (tmp_path / f"{name}.html" for name in ("new", "old", "link"))
+    old.write_text("an earlier one")
+    old.chmod(0o644)
+    link.symlink_to(new)
+    for source, code in ((str(wrong), 1), (fine, 2)):
+        for place in (new, old, link):
+            words = ["--replay", str(journal if code == 1 else tmp_path / "none"), "--html", place]
+            assert code == main(["dry-run", *map(str, words), source])
+            assert not new.exists()
+            assert "an earlier one" == old.read_text()
+
+    capsys.readouterr()
+    assert 0 == main(["dry-run", "--replay", str(journal), "--html", str(old), fine])
+    assert old.read_text().startswith("<!doctype html>")
+    assert 0o644 == old.stat().st_mode & 0o777
+
+
 def test_a_report_is_shown_where_its_files_cannot_be_written(journal, tmp_path, capsys):
     """A full disk costs the files; no half of the rules is left in the place of all."""
     tried, fixed = policy(tmp_path, "new", "one"), tmp_path / "fixed.yaml"

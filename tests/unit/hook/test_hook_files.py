@@ -156,6 +156,34 @@ def test_who_could_change_it(tmp_path):
     assert file == wrong_owner(link)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("is_relative", [True, False])
+def test_who_could_change_a_link_on_the_way(tmp_path, is_relative):
+    """Where they lie that others could let lead elsewhere, in a folder of theirs or in one as /tmp."""
+    tmp_path.chmod(0o755)
+    for name in ("safe", "theirs", "links"):
+        (tmp_path / name).mkdir(mode=0o755)
+    (tmp_path / "safe/program").write_text("")
+    (tmp_path / "safe/program").chmod(0o644)
+    own = Path("..") if is_relative else tmp_path
+    (tmp_path / "theirs/safe").symlink_to(own / "safe")
+    (tmp_path / "links/first").symlink_to(own / "theirs/safe")
+    path = tmp_path / "links/first/program"
+    assert wrong_owner(path) is None
+
+    os.chown(tmp_path / "theirs", 1000, 0)
+    assert tmp_path / "theirs" == wrong_owner(path)
+    os.chown(tmp_path / "theirs", 0, 0)
+    (tmp_path / "theirs").chmod(0o1777)
+    assert wrong_owner(path) is None
+    os.chown(tmp_path / "theirs/safe", 1000, 0, follow_symlinks=False)
+    assert tmp_path / "theirs/safe" == wrong_owner(path)
+    (tmp_path / "theirs/safe").unlink()
+    (tmp_path / "theirs/safe").symlink_to(own / "links/first")
+    with pytest.raises(OSError, match="Too many levels"):
+        wrong_owner(path)
+
+
 def test_packages_bring_what_install_writes():
     """Their file is filled in with where their modules are."""
     template = (Path(__file__).parents[3] / "packaging/container-hook.json").read_text()

@@ -48,6 +48,8 @@ def test_what_shows_a_place_of_the_host_counts():
         [_bind("/data", None), _bind(["/data"], "/srv"), {"type": "bind"}],
         [_bind("//data", "/srv")],
         [_bind("/data\0", "/srv")],
+        json.loads(r'[{"destination": "/\ud800", "source": "/srv", "type": "bind"}]'),
+        json.loads(r'[{"destination": "/data", "source": "/srv/\udfff", "type": "bind"}]'),
         [_bind("/data", "/" + "x" * 5000)],
         [_bind("/data", "/srv", type="tmpfs", options="rbind")],
     ],
@@ -55,6 +57,18 @@ def test_what_shows_a_place_of_the_host_counts():
 def test_what_is_no_such_mount_is_none(mounts):
     """A file that is malformed says nothing."""
     assert () == of_oci(mounts)
+
+
+def test_one_that_is_malformed_hides_no_other():
+    """And stops nobody who asks for names."""
+    given = of_oci(
+        json.loads(r"""[
+        {"destination": "/a", "source": "/srv/\ud800", "type": "bind"},
+        {"destination": "/b", "source": "/srv/b\ud83d\ude00", "type": "bind"}
+    ]""")
+    )
+
+    assert (("/srv/b😀".encode(), b"/b"),) == host_names(given, "", DISKS)
 
 
 def test_docker_says_it_in_its_own_way():

@@ -732,6 +732,24 @@ def test_a_file_of_pods_that_grows_too_long_keeps_what_it_said(machine, monkeypa
     assert () == workloads.unread
 
 
+def test_of_too_many_files_of_pods_the_first_are_read(machine):
+    """Those that are none take nobody's place, however many they are; what is left out is told."""
+    folder = machine.root / "etc/enforcer/pods.d"
+    for number in range(65):
+        machine.write(f"etc/enforcer/pods.d/a{number:02}.json.new", "")
+    for number in range(64):
+        machine.write(f"etc/enforcer/pods.d/b{number:02}.json", {})
+    places = Places(root=machine.root)
+
+    assert [f"{folder}/b{number:02}.json" for number in range(64)] == list(places.objects)
+    assert () == places.left_out
+
+    machine.write("etc/enforcer/pods.d/b7.json", {})
+    assert (64, f"{folder}/b63.json") == (len(places.objects), places.objects[-1])
+    (said,) = places.left_out
+    assert said.startswith(f"{folder} has more than 64 files of pods")
+
+
 # ---- Where the host's root is ------------------------------------------------------------------
 
 

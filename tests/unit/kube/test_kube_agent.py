@@ -354,6 +354,32 @@ def test_once_lists_writes_and_ends(server, plan):
     assert [] == list(plan.policies.iterdir())
 
 
+@pytest.mark.parametrize("missing", [POLICIES, CLUSTER, PODS])
+def test_once_lists_the_rest(server, plan, monkeypatch, missing):
+    """Whichever kind cannot be listed: what is there of it stays, and the others are as the server says."""
+    kinds = {POLICIES: ("shop", "web"), CLUSTER: ("", "all")}
+    for path, key in kinds.items():
+        server.put(path, key)
+    agent = Agent(plan, lambda _: None)
+    agent.open()
+    agent.once()
+    meta = {"uid": "11111111-2222-3333-4444-555555555555"}
+    server.put(PODS, ("shop", "web-1"), spec={"nodeName": "node-1"}, meta=meta)
+    for path, key in kinds.items():
+        server.delete(path, key)
+
+    monkeypatch.setattr("kube_fakes.KINDS", {k: v for k, v in KINDS.items() if k != missing})
+    again = Agent(plan, lambda _: None)
+    again.open()
+    with pytest.raises(KubeError, match="404"):
+        again.once()
+
+    left = [path.name for path in plan.policies.iterdir()]
+    assert int(missing in kinds) == len(left)
+    assert (SHOP in left) is (missing == POLICIES)
+    assert (missing != PODS) is any("web-1" in each.read_text() for each in plan.pods.iterdir())
+
+
 def test_once_fails_without_a_server(server, plan):
     """And removes nothing."""
     server.put(POLICIES, ("shop", "web"))

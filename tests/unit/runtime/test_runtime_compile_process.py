@@ -300,7 +300,7 @@ def test_few_links_on_this_machine_are_looked_up_here(
     mounts = (Mount(1, b"/", b"/", kind),)
     monkeypatch.setattr(LocalHost, "read", classmethod(lambda cls, **_: cls(mounts)))
     apart = []
-    monkeypatch.setattr(compile_process, "_apart", lambda work, idle: apart.append(idle) or work())
+    monkeypatch.setattr(compile_process, "apart", lambda work, idle: apart.append(idle) or work())
 
     assert changed_apart(followed)
 

@@ -24,8 +24,14 @@ class Host:
     there: tuple[Workload, ...] = ()
     unknown: dict[str, str] = attrs.field(factory=dict)
     unread: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
     looks: int = 0
     overflown: bool = False
+
+    @property
+    def places(self) -> Host:
+        """Where its files are."""
+        return self
 
     def look(self) -> tuple[Workload, ...]:
         self.looks += 1
@@ -177,7 +183,11 @@ def test_a_failure_is_said_and_tried_again():
 
 def test_a_container_that_stays_unknown_is_told_once():
     """An operator must learn why rules meet it by onError."""
-    host = Host(unknown={"/docker/x": "", "/docker/y": "image"}, unread=("all.json is too long",))
+    host = Host(
+        unknown={"/docker/x": "", "/docker/y": "image"},
+        unread=("all.json is too long",),
+        left_out=("pods.d has too many files",),
+    )
     world = World(host=host)
     following = world.following()
 
@@ -186,8 +196,9 @@ def test_a_container_that_stays_unknown_is_told_once():
     world.now += 10
     following.look()
     following.look()
-    file, x, y = sorted(world.said)
+    file, x, y, folder = sorted(world.said)
     assert "all.json is too long" == file
+    assert "pods.d has too many files" == folder
     assert "no runtime describes the container in /docker/x" in x
     assert "nothing says the image of the container in /docker/y" in y
 

@@ -12,18 +12,20 @@ import attrs
 import pytest
 from control_fakes import WEB, FakePolicyControl
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
+from patience import scaled
 
 from enforcer.dryrun.findings import DryRun
 from enforcer.dryrun.fixes import Fixes
 from enforcer.dryrun.programs import Programs
 from enforcer.dryrun.report import as_document, make_report
-from enforcer.errors import KernelError
+from enforcer.errors import EnforcerBug, KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.runtime import daemon as module
 from enforcer.runtime.control.protocol import Client
 from enforcer.runtime.daemon import Daemon
+from enforcer.runtime.instance.lock import InstanceLock
 from enforcer.runtime.notify import Notifier
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
@@ -107,6 +109,31 @@ def test_who_waits_for_the_end_waits_for_no_program(bench, tmp_path):
 
     assert [(True, False, False)] == seen
     assert bench.session.is_closed
+
+
+def test_what_could_not_be_removed_is_told_and_the_end_goes_on(bench, tmp_path, monkeypatch):
+    """Nothing is enforced any more: outputs and socket are closed, and the next daemon may begin."""
+    ended, path = [], tmp_path / "socket"
+    bench.session.stays = (
+        "/sys/fs/bpf/enforcer/1 enforces nothing any more, and could not be removed"
+    )
+    bench.daemon.listen(path)
+    bench.daemon.on_ended = lambda: ended.append(path.exists())
+    close = bench.session.close
+
+    def refuse():
+        close()
+        raise KernelError("cannot detach enf_exec", errno.EBUSY)
+
+    monkeypatch.setattr(FakeSession, "close", lambda _: refuse())
+
+    ending = run_until(bench, lambda: True)
+
+    monkeypatch.undo()
+    assert 0 == ending.lost
+    assert ([False], True, True) == (ended, bench.sink.is_closed, bench.session.is_closed)
+    assert [bench.session.stays] == bench.said[:1]
+    assert "enforcement has ended, but not everything of it could be freed" in bench.said[1]
 
 
 def test_the_last_records_are_taken_before_the_end(bench):
@@ -193,6 +220,27 @@ def test_rings_that_cannot_be_read_do_not_end_enforcement(bench):
     assert bench.session.is_closed
 
 
+@pytest.mark.parametrize(
+    "error",
+    [OSError(errno.ENOMEM, "Cannot allocate memory"), KernelError("refused", errno.EPERM)],
+    ids=["system", "kernel"],
+)
+def test_what_nobody_caught_ends_the_loop_as_a_bug(bench, error):
+    """Whatever its kind says elsewhere, and with it as the cause."""
+
+    def fail():
+        raise error
+
+    bench.daemon.reactor.after(0, fail)
+
+    with pytest.raises(
+        EnforcerBug, match=f"the loop ended: .*{os.strerror(error.errno)}"
+    ) as raised:
+        bench.daemon.run(bench.pipeline, ready=lambda: None)
+    assert error is raised.value.__cause__
+    assert not isinstance(raised.value, OSError)
+
+
 def test_a_signal_is_an_orderly_end(bench):
     """SIGTERM ends enforcement and the last record is kept."""
     bench.session.happen(raw_event())
@@ -234,6 +282,25 @@ def test_hanging_up_opens_the_logs_anew_and_asks_for_more(bench):
     bench.daemon.run(bench.pipeline, ready=lambda: os.kill(os.getpid(), signal.SIGHUP))
 
     assert seen == [1]
+
+
+def test_hanging_up_in_a_row_keeps_nobody_from_ending_it(bench):
+    """More signals come than the loop can be woken by, while something takes long; SIGTERM is not among the lost."""
+    asked = []
+    bench.daemon.hangup = lambda: asked.append("reload")
+
+    def take_long():
+        for _ in range(2000):
+            os.kill(os.getpid(), signal.SIGHUP)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    bench.daemon.reactor.after(0, take_long)
+    bench.daemon.reactor.after(scaled(30), lambda: pytest.fail("it did not end"))
+
+    bench.daemon.run(bench.pipeline, ready=lambda: None)
+
+    assert bench.session.is_ended
+    assert [] == asked
 
 
 def test_logs_alone_can_be_opened_anew(bench):
@@ -330,6 +397,33 @@ def test_status_and_stop_over_the_socket(bench, tmp_path):
     assert got["memory"]["mapBytes"] == 4096 + 65536
     assert got["memory"]["residentBytes"] > 1 << 20
     assert not path.exists()
+
+
+@pytest.mark.parametrize("persists", [False, True])
+def test_who_asks_for_the_end_is_told_what_it_leaves(bench, tmp_path, persists):
+    """Where enforcement is pinned, by this daemon and by others before it, and whether it stays."""
+    bench.daemon.persists = persists
+    (tmp_path / "old").mkdir()
+    InstanceLock.of_daemon(tmp_path / "s.lock", tmp_path / "old").release()
+    got = {}
+
+    def client():
+        with Client.connect(tmp_path / "s.sock") as asked:
+            got.update(asked.ask("stop"))
+
+    thread = threading.Thread(target=client)
+    with InstanceLock.of_daemon(tmp_path / "s.lock", tmp_path / "new") as bench.daemon.lock:
+        bench.daemon.listen(tmp_path / "s.sock")
+        bench.daemon.run(bench.pipeline, ready=thread.start)
+    thread.join()
+
+    assert {
+        "ok": True,
+        "pid": os.getpid(),
+        "pinned": str(tmp_path / "new"),
+        "elsewhere": [str(tmp_path / "old")],
+        "persists": persists,
+    } == got
 
 
 def test_followers_see_records(bench, tmp_path):

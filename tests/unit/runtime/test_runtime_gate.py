@@ -6,9 +6,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+import threading
+from types import SimpleNamespace
 
 import pytest
 from control_fakes import Served
+from patience import scaled
 
 from enforcer.errors import ControlError, KernelError
 from enforcer.kernel.verifier import Answer, Verifier, ask, claim, release
@@ -242,6 +245,28 @@ def test_who_was_held_back_is_heard_again(served, tmp_path, monkeypatch):
         assert prove(client, KEY, "stop")["pid"]
 
     assert 1 == served.stops
+
+
+def test_who_was_held_back_gets_the_rest_of_the_answer_first(served, tmp_path, monkeypatch):
+    """However slowly it reads: here nothing of it until it is heard again."""
+    monkeypatch.setattr(module, "_WRONG_SECONDS", 0.0)
+    hear_again, waited, is_heard = module.ControlServer._hear_again, [], threading.Event()
+
+    def noted(server, connection):
+        hear_again(server, connection)
+        waited.append(bool(connection.outgoing))
+        is_heard.set()
+
+    monkeypatch.setattr(module.ControlServer, "_hear_again", noted)
+    wrong = {"ok": False, "error": "wrong " * (1 << 18), "isWrong": True}
+    served.server.gate = SimpleNamespace(refusal=lambda *_: wrong)
+    with Client.connect(tmp_path / "s", timeout=scaled(10)) as client:
+        client._socket.sendall(encode({"command": "stop"}) + encode({"command": "status"}))
+        assert is_heard.wait(scaled(60))
+        assert [True] == waited
+
+        assert wrong == client.next_message()
+        assert client.next_message()["status"]
 
 
 @pytest.mark.parametrize("given", [1, "x" * 65, ["00"]])

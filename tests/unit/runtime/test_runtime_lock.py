@@ -3,11 +3,12 @@
 
 import os
 import threading
+from pathlib import Path
 
 import pytest
 
 from enforcer.errors import ControlError
-from enforcer.runtime.instance.lock import InstanceLock
+from enforcer.runtime.instance.lock import InstanceLock, noted_pins
 
 
 def test_a_second_daemon_is_refused(tmp_path):
@@ -54,3 +55,80 @@ def test_a_link_is_not_followed(tmp_path):
         InstanceLock.take(tmp_path / "enforcer.lock")
 
     assert victim.read_text() == "precious"
+
+
+# ---- Where enforcement is pinned -----------------------------------------------------------------
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "enforcer.lock"
+
+
+@pytest.mark.parametrize("pins", [None, "pins", "strange \n\udcff"])
+def test_the_file_says_where_its_holder_pins(tmp_path, path, pins):
+    """Also when that one is gone; and who reads only the process id finds that."""
+    folder = tmp_path / pins if pins is not None else None
+
+    with InstanceLock.of_daemon(path, folder) as lock:
+        assert folder == lock.pins
+        assert str(os.getpid()).encode() == path.read_bytes()[:32].strip()
+        with pytest.raises(ControlError, match=f"running .pid {os.getpid()}.: stop"):
+            InstanceLock.take(path, patience=0)
+
+    assert ((folder,) if folder is not None else ()) == noted_pins(path)
+
+
+def test_a_folder_is_named_whole(path, monkeypatch, tmp_path):
+    """Whoever reads it may stand elsewhere."""
+    monkeypatch.chdir(tmp_path)
+
+    InstanceLock.of_daemon(path, Path("pins")).release()
+
+    assert (tmp_path / "pins",) == noted_pins(path)
+
+
+def test_folders_of_lost_daemons_are_not_forgotten(path, tmp_path):
+    """As long as they are there, whoever takes the lock next."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    InstanceLock.of_daemon(path, first).release()
+
+    InstanceLock.take(path).release()
+    assert (first,) == noted_pins(path)
+    with InstanceLock.of_daemon(path, second) as lock:
+        assert (second, (second, first)) == (lock.pins, lock.noted)
+    first.rmdir()
+    InstanceLock.of_daemon(path, None).release()
+
+    assert () == noted_pins(path)
+
+
+def test_without_a_file_nobody_has_pinned(path):
+    """That is known, unlike what a file does not say."""
+    assert () == noted_pins(path)
+
+
+@pytest.mark.parametrize("text", ["", "4711\n", "x" * 40, " " * 32 + "{}", " " * 32 + "[7]"])
+def test_a_file_that_does_not_say_it(path, text):
+    """Of an earlier version, or of nobody."""
+    path.write_text(text)
+
+    assert noted_pins(path) is None
+    with InstanceLock.take(path):
+        assert f"{os.getpid()}\n" == path.read_text()
+
+
+@pytest.mark.parametrize("how", ["of everybody", "of another", "a link"])
+def test_only_its_owner_says_what_is_removed(path, monkeypatch, how):
+    """Folders that are named there are cleared by root."""
+    InstanceLock.of_daemon(path, Path("/etc")).release()
+    if how == "of everybody":
+        path.chmod(0o622)
+    elif how == "of another":
+        monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    else:
+        path.rename(path.with_name("other"))
+        path.symlink_to("other")
+
+    assert noted_pins(path) is None

@@ -11,7 +11,7 @@ import pytest
 
 from enforcer.errors import ControlError
 from enforcer.runtime.instance import lost_daemon as module
-from enforcer.runtime.instance.lock import InstanceLock
+from enforcer.runtime.instance.lock import InstanceLock, noted_pins
 from enforcer.runtime.instance.lost_daemon import is_held, kill_holder
 
 HOLD = """
@@ -50,6 +50,20 @@ def test_the_holder_is_killed(holder, path):
     assert holder.wait(30) == -signal.SIGKILL
     assert not is_held(path)
     InstanceLock.take(path, patience=0.1).release()
+
+
+def test_who_has_written_where_it_pins_is_found_by_its_id(path, tmp_path):
+    """What stands behind it in the file is no part of it."""
+    hold = HOLD.replace(
+        ".take(pathlib.Path(sys.argv[1]))", ".of_daemon(*map(pathlib.Path, sys.argv[1:]))"
+    )
+    argv = [sys.executable, "-c", hold, str(path), str(tmp_path / "pins")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+
+        assert kill_holder(path) == process.pid
+
+    assert (tmp_path / "pins",) == noted_pins(path)
 
 
 def test_a_lock_that_nobody_holds(path):

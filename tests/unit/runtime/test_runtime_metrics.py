@@ -227,14 +227,21 @@ def test_other_requests_are_answered_too(asked, request_, line):
     assert asked.talk(request_).partition(b"\r\n")[0] == line
 
 
-def test_a_kernel_that_does_not_answer_is_told(asked):
-    """The caller learns why there are no numbers."""
-    asked.answer = KernelError("maps cannot be read", errno.EIO)
+@pytest.mark.parametrize(
+    "error",
+    [KernelError("maps cannot be read", errno.EIO), OSError(errno.EMFILE, "Too many open files")],
+    ids=["kernel", "descriptors"],
+)
+def test_numbers_that_cannot_be_had_are_told(asked, error):
+    """The caller learns why there are none, and can ask again."""
+    asked.answer = error
 
     answer = asked.talk(b"GET / HTTP/1.1\r\n\r\n")
 
     assert answer.startswith(b"HTTP/1.1 503")
-    assert b"maps cannot be read" in answer
+    assert str(error).encode() in answer
+    asked.answer = b"x 1\n"
+    assert b"200 OK" in asked.talk(b"GET / HTTP/1.1\r\n\r\n")
 
 
 def test_silent_callers_keep_nobody_out(asked):

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The loop."""
 
+import itertools
 import os
 import selectors
 import signal
 import time
 import weakref
+from functools import partial
 
 import pytest
 
@@ -115,6 +117,81 @@ def test_a_signal_ends_the_loop(loop):
 
     assert loop.is_stopping
     assert signal.getsignal(signal.SIGUSR1) is before
+
+
+def test_signals_in_a_row_are_one(loop):
+    """More than the loop can be woken by come while something takes long: what ends it is not lost, and is first."""
+    got = []
+
+    def take_long():
+        for _ in range(2000):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), signal.SIGUSR2)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    def end():
+        got.append("end")
+        loop.stop()
+
+    with loop.signals({signal.SIGUSR2: end, signal.SIGUSR1: lambda: got.append("other")}):
+        loop.after(0, take_long)
+        for _ in range(3):
+            loop.turn(0)
+
+    assert ["end"] == got
+
+
+def test_all_else_has_its_turn_between_two_calls_of_a_signal():
+    """Each call takes so long that the signal has come again, many times: timers are called as before."""
+    loop = Reactor(clock=partial(next, itertools.count()))
+    got = []
+
+    def again():
+        got.append("signal")
+        for _ in range(300):
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    with loop.signals({signal.SIGUSR1: again}):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        loop.every(0, lambda: got.append("timer"))
+        for _ in range(5):
+            loop.turn(0)
+
+    assert ["signal", "timer"] * 5 == got
+    loop.close()
+
+
+def test_a_signal_that_comes_while_it_is_called_for_is_called_for_again(loop):
+    """The loop wakes for it: nobody else need come."""
+    got = []
+
+    def call():
+        got.append("signal")
+        if len(got) < 3:
+            os.kill(os.getpid(), signal.SIGUSR1)
+        else:
+            loop.stop()
+
+    with loop.signals({signal.SIGUSR1: call}):
+        os.kill(os.getpid(), signal.SIGUSR1)
+        loop.run()
+
+    assert ["signal"] * 3 == got
+
+
+def test_a_signal_of_the_middle_of_a_turn_wakes_the_loop(loop, monkeypatch):
+    """Its byte was read with those before it, and its handler ran only after the loop had looked."""
+    noted = []
+    real = signal.signal
+    monkeypatch.setattr(
+        signal, "signal", lambda number, handler: noted.append(handler) or real(number, handler)
+    )
+
+    with loop.signals({signal.SIGUSR1: loop.stop}):
+        noted[0](signal.SIGUSR1, None)  # as the interpreter does then, without a byte of its own
+        loop.turn(0)
+
+    assert loop.is_stopping
 
 
 def test_an_ignored_signal_stays_ignored(loop):

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: MIT
 """logfmt lines."""
 
+import functools
+import operator
 import re
 
+import attrs
 import pytest
 from fakes import BASH, WALL_NS, denied, record
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.events.types import Lost, Origin
+from enforcer.events.types import Attempt, EventFlag, Lost, Match, Origin, PolicyMatch, RowFlag
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
-from enforcer.sinks.logfmt import logfmt_line, quoted
+from enforcer.sinks.logfmt import KEYS, logfmt_line, quoted
 
 _PAIR = re.compile(r'([a-z_]+)=("(?:[^"\\]|\\.)*"|[^ "]+)(?: |$)')
 
@@ -62,6 +65,29 @@ def test_network_fields():
 
     assert found["address"] == '"10.0.0.1:443"'
     assert found["syscall"] == "connect"
+
+
+def test_every_key_is_kept_from_added_fields():
+    """Else a line could have one twice; and no other name is kept from anybody."""
+    every = denied(action=Verb.KILL, signal=9, repeats=2, last_ns=2_000)
+    event = attrs.evolve(
+        every.event,
+        attempt=Attempt(257, 13, (Op.WRITE,)),
+        flags=functools.reduce(operator.or_, EventFlag),
+        row_flags=functools.reduce(operator.or_, RowFlag),
+        args=(b"tee",),
+    )
+    match = PolicyMatch(match=Match(1, Op.WRITE, Verb.DENY), origin=every.origin, message="")
+    names = dict.fromkeys(("container_id", "container_name", "pod_name", "pod_namespace"), "a")
+    every = attrs.evolve(every, event=event, said=(match,), **names)
+    lines = [
+        logfmt_line(every),
+        logfmt_line(record(name=b"user.a", op=Op.SETXATTR)),
+        logfmt_line(record(op=Op.CONNECT, addr_lo=0xFFFF_0A00_0001, port=443, family=2)),
+        logfmt_line(Lost(time_ns=WALL_NS, decisions=1, dropped=1, reason="why")),
+    ]
+
+    assert set().union(*(pairs(line.decode()) for line in lines)) == KEYS
 
 
 def test_a_loss_is_a_line():

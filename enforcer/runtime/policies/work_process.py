@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: MIT
+"""
+A process for one piece of work, of which nothing can befall this one.
+
+That the work cannot be begun, and that whoever does it comes to an end, are errors like those of the work: a daemon
+whose memory is short for a moment goes on with what is active.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import select
+import signal
+import socket
+import struct
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+from enforcer.errors import EnforcerError
+from enforcer.libbpf.child import end_with
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["apart"]
+
+_T = TypeVar("_T")
+_IDLE: Final = 100  # milliseconds between two looks at what else there is to do
+_HEAD: Final = struct.Struct("Q")
+"""In front of the answer: its length in bytes."""
+
+
+def apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
+    """
+    Do *work* in a process of its own; *idle* is called now and then meanwhile.
+
+    Raises:
+        EnforcerError: of *work*; or there can be no process, or it came to an end.
+    """
+    try:
+        # Sockets: the end of a pipe that is read could be opened for writing in /proc/PID/fd, and what is read is
+        # believed.
+        here, there = socket.socketpair()
+    except OSError as error:
+        raise _not_begun(error) from error
+    with here:
+        with there:
+            child = _forked(work, here, there)
+        is_ending = False
+        try:
+            poll = select.poll()
+            poll.register(here, select.POLLIN)
+            while not poll.poll(_IDLE):
+                idle()
+            answer = _received(here)
+            is_ending = answer is None
+        finally:
+            here.close()
+            if not is_ending:  # it does nothing more that could be missed
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            code = _ended(child)
+    if answer is None:
+        raise EnforcerError(
+            f"the process that works on policies ended without an answer ({_ending(code)}): "
+            "is memory short?"
+        )
+    found: Any = pickle.loads(answer)  # noqa: S301 - from our own child
+    if isinstance(found, EnforcerError):
+        raise found
+    made: _T = found
+    return made
+
+
+def _forked(work: Callable[[], object], here: socket.socket, there: socket.socket) -> int:
+    # fork: what is read is what this process would read, and nothing is imported again. Not by multiprocessing.Process,
+    # which keeps four descriptors open for good where there can be no process.
+    parent = os.getpid()
+    with _interrupts_wait():
+        try:
+            child = os.fork()
+        except OSError as error:
+            raise _not_begun(error) from error
+        if not child:
+            _serve(work, parent, here, there)
+    return child
+
+
+def _not_begun(error: OSError) -> EnforcerError:
+    return EnforcerError(
+        f"a process that works on policies cannot be begun: {error.strerror}: "
+        "are memory, processes or descriptors short?"
+    )
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Let Ctrl-C wait: it must not meet the new process before :func:`_serve` ignores it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _received(here: socket.socket) -> bytes | None:
+    """Return the answer; None if whoever writes it ended before it was whole."""
+    try:
+        with here.makefile("rb") as answers:
+            head = answers.read(_HEAD.size)
+            length = _HEAD.unpack(head)[0] if len(head) == _HEAD.size else -1
+            answer: bytes = answers.read(max(0, length))
+    except OSError:
+        return None
+    return answer if len(answer) == length else None
+
+
+def _ended(child: int) -> int | None:
+    """Wait until *child* has ended, and return its exit code, or a signal as a number below zero."""
+    try:
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    except (
+        ChildProcessError
+    ):  # whoever started this process ignores SIGCHLD: it has ended all the same
+        return None
+
+
+def _ending(code: int | None) -> str:
+    if code is None:
+        return "nobody says how"
+    return f"signal {-code}" if code < 0 else f"exit code {code}"
+
+
+# ---- In the process ---------------------------------------------------------------------------
+
+
+def _serve(
+    work: Callable[[], object], parent: int, here: socket.socket, there: socket.socket
+) -> NoReturn:
+    """Do *work*, write what comes of it, and end, whatever happens."""
+    code = 1
+    try:
+        _settle(parent, here)
+        answer: object
+        try:
+            answer = work()
+        except EnforcerError as error:
+            answer = error
+        made = pickle.dumps(answer)
+        with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+            there.sendall(_HEAD.pack(len(made)))
+            there.sendall(made)
+        code = 0
+    except BaseException as bug:  # noqa: BLE001 - it costs this process and nothing else
+        import traceback  # noqa: PLC0415 (for bugs)
+
+        traceback.print_exception(bug)
+    finally:
+        os._exit(code)  # nothing of the parent's is to be ended in order here
+
+
+def _settle(parent: int, here: socket.socket) -> None:
+    """Be a process of its own."""
+    # A daemon that is killed must not leave this with its lock, and with the programs that are attached. It would stay
+    # for ever where it waits until somebody reads what it holds the other end of itself.
+    here.close()
+    end_with(parent)
+    # The parent's wake-up socket is shared: a signal to this process must not look like one to it.
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
+    # while it grows: a fifth of the time. The process ends before that could be missed.
+    gc.disable()
