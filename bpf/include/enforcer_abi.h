@@ -200,7 +200,7 @@ enum enf_dim {
 #define ENF_FOLD_FROM_AT 16
 #define ENF_FOLD_FROM_MASK 0x3fff
 #define ENF_FOLD_EXE_AT 20
-#define ENF_FOLD_EXE_MASK 0x1ff
+#define ENF_FOLD_EXE_MASK 0xff
 
 enum enf_fold {
 	ENF_FOLD_NONE = 0,
@@ -235,6 +235,7 @@ enum enf_fold {
 #define ENF_SF_IMAGE 0x20000	      /* what its executable is to its container's image is known */
 #define ENF_SF_IMAGE_UNKNOWN 0x40000  /* that could not be told */
 #define ENF_SF_NO_IMAGE 0x80000	      /* there is none: it is in no container */
+#define ENF_SF_USERNS 0x10000000      /* its capabilities hold in a user namespace of its own */
 #define ENF_SF_CONTAINED 0x20000000   /* its cgroup is a container's, or nobody can tell */
 
 /*

@@ -770,7 +770,10 @@ known:
 	truth = enf_unfollowed(s, truth);
 	s->truth =
 		enf_and(s->truth, truth, t->negate); /* unknown: a later term may still be false */
-	s->bare = enf_and(s->bare, claimed ? ENF_FALSE : truth, t->negate);
+	/* A name that is claimed is none. Who claims capabilities has none, which "none of these" asks for. */
+	if (claimed)
+		truth = t->kind == ENF_TERM_MASK_EQ && !t->b;
+	s->bare = enf_and(s->bare, truth, t->negate);
 	return s->truth == ENF_FALSE && s->bare == ENF_FALSE;
 }
 

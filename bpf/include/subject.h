@@ -150,7 +150,8 @@ ENF_INLINE int enf_subject_eval(struct enf_ctx *c, __u32 cgroup_at, __u32 cgroup
 
 	s->present = ENF_SUBJECT_DIMS;
 	s->unknown = 0;
-	s->offhost = task->flags & ENF_SF_OFFHOST ? ENF_BIT(ENF_DIM_EXE) : 0;
+	s->offhost = (task->flags & ENF_SF_OFFHOST ? ENF_BIT(ENF_DIM_EXE) : 0) |
+		     (task->flags & ENF_SF_USERNS ? ENF_BIT(ENF_DIM_CAPS) : 0);
 	for (int i = 0; i < ENF_LABEL_WORDS; i++) {
 		task->self[i] = 0;
 		task->self_unknown[i] = 0;

@@ -318,10 +318,13 @@ class Parts:
         claimed = self._of(word, wanted, who)
         if isinstance(who.flags, Gap) or who.exe is None:
             return claimed
-        is_off_host = bool(who.flags & SubjectFlag.OFFHOST)
-        if not is_off_host and not Folded.of_process(who.flags):
+        none = who
+        if who.flags & SubjectFlag.OFFHOST:
+            none = attrs.evolve(none, exe=NO_NAME)
+        if who.flags & SubjectFlag.USERNS:
+            none = attrs.evolve(none, caps=0)
+        if none is who and not Folded.of_process(who.flags):
             return claimed
-        none = attrs.evolve(who, exe=NO_NAME) if is_off_host else who
         bare = self._of(word, wanted, none, is_bare=True)
         so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
         if so is else_so or so in GAPS:

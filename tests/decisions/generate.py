@@ -533,6 +533,7 @@ class Maker:
             caps=self.pick([0, *CAPS, (1 << 41) - 1]),
             flags=self.pick([0, 0, 1, 2, 4, 3, 0x2000, 0x8000, 0x8004, 0x10000, 0x12001])
             | self.pick([0, 0, 0, SubjectFlag.OFFHOST])
+            | self.pick([0, 0, SubjectFlag.USERNS])
             | self.pick(IMAGES)
             | (folding_exe(kind, at) if folds else 0),
             workloads=self.world,

@@ -110,6 +110,7 @@ def identity(given):
         flags=sum(SubjectFlag[word.upper()] for word in given.get("flags", []))
         | SubjectFlag.FILELESS * given.get("fileless", False)
         | SubjectFlag.OFFHOST * given.get("offhost", False)
+        | SubjectFlag.USERNS * given.get("userns", False)
         | (Folded.read(given["folded"]).process_flags if "folded" in given else 0),
     )
 

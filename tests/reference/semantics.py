@@ -572,13 +572,16 @@ def is_process(wanted: Process, who: Identity) -> Truth:
         *(flags_hold((f,), facts) if is_known else Truth.UNKNOWN for f in about_code),
     )
     claimed = every(flags, *(about_process(c, who) for c in wanted.conditions))
-    is_named = not facts & SubjectFlag.OFFHOST
-    if (is_named and not spelling.of_exe_flags(facts)[0]) or who.exe is None:
+    is_named = not facts & SubjectFlag.OFFHOST or who.exe is None
+    unclaimed = attrs.evolve(who, caps=0) if facts & SubjectFlag.USERNS else who
+    if is_named and unclaimed is who and not spelling.of_exe_flags(facts)[0]:
         return claimed
     without = every(
         flags,
         *(
-            about_process(c, who, is_bare=True) if is_named or c.field.dim != Dim.EXE else bare(c)
+            about_process(c, unclaimed, is_bare=True)
+            if is_named or c.field.dim != Dim.EXE
+            else bare(c)
             for c in wanted.conditions
         ),
     )

@@ -35,7 +35,7 @@ KEEPER = ROOT / "bin/keeper"
 PLAIN, MINE = ROOT / "plain", ROOT / "user"
 SHOWN, WHOLE = ROOT / "shown", ROOT / "whole"
 EARLY, LATE = ROOT / "early", ROOT / "late"
-KEY, DOOR = ROOT / "key", ROOT / "door"
+KEY, DOOR, ADMIN = ROOT / "key", ROOT / "door", ROOT / "admin"
 USER, CONFINED = 2001, 2002
 TEXT = b"the secret\n"
 NO, NO_MEMORY = errno.EDOM, errno.EPERM
@@ -61,6 +61,8 @@ spec:
                      /sys/devices/virtual/net/lo/mtu, /proc/sys/fs/binfmt_misc/register]}}
       action: {{deny: {{errno: EDOM}}}}
     - {{name: fileless, exec: {{}}, match: {{fileless: true}}, action: {{deny: {{errno: EDOM}}}}}}
+    - {{name: admin, file: read, match: {{path: {ADMIN}, process: {{capabilities: SYS_ADMIN}}}}, action: allow}}
+    - {{name: nobody, file: read, match: {{path: {ADMIN}}}, action: {{deny: {{errno: EDOM}}}}}}
     - {{name: key, file: read, match: {{path: {KEY}}}, mark: unlocked}}
     - name: door
       file: read
@@ -134,6 +136,8 @@ WAYS = {
     ),
     "mark by its file": Way(("reading", KEY, DOOR), (0, TEXT * 2), (0, TEXT * 2)),
     "mark by a name of one's own": Way(("bound_over", PLAIN, KEY, DOOR), (0, TEXT * 2), (NO, TEXT)),
+    "capabilities": Way(("reading", ADMIN), within=(0, TEXT), user=0),
+    "capabilities of one's own": Way(("as_own_root", ADMIN), within=(NO, b"")),
     "own proc": Way(("own_second", "proc", "/mnt", "/self/mem"), (0, b""), (NO, b"")),
     "own proc, other file": Way(("own_second", "proc", "/mnt", "/self/comm"), (0, b""), (0, b"")),
     "sandbox": Way(("sandbox", "/usr/bin/cat"), (0, b"own" + b"here\n"), (0, b"own" + b"here\n")),
@@ -150,9 +154,9 @@ def place() -> Iterator[int]:
         shutil.copy("/usr/bin/cat", program)
     SECRET.write_bytes(TEXT)
     PLAIN.write_bytes(TEXT)
-    for path in (KEY, DOOR):
+    for path in (KEY, DOOR, ADMIN):
         path.write_bytes(TEXT)
-    for path in (SECRET, PLAIN, KEY, DOOR):
+    for path in (SECRET, PLAIN, KEY, DOOR, ADMIN):
         path.chmod(0o644)
     name = Path("/etc/hostname").read_text()
     Path("/etc/hostname").write_text("here\n")

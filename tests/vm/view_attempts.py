@@ -56,6 +56,13 @@ def reading(*paths: str) -> None:
 
 
 @WAYS.add
+def as_own_root(path: str) -> None:
+    """Read with all capabilities, in a user namespace of one's own."""
+    own_users()
+    _show(path)
+
+
+@WAYS.add
 def bound_over(source: str, name: str, *paths: str) -> None:
     """Show *source* by the *name* of another file, and read that and others."""
     own_users()
