@@ -16,6 +16,7 @@ import attrs
 from enforcer import _abi
 from enforcer.errors import EnforcerError
 from enforcer.events.types import Attempt, Event, EventFlag, GuardAct, Match, MatchBits, RowFlag
+from enforcer.identity.words import Words
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 
@@ -125,6 +126,7 @@ class Decoder:
         )
 
 
+_NO_WORDS = Words(b"")
 _POINT_NUMBERS = _abi.ENF_SYS_ARGS
 _ROOM = _abi.ENF_MATCHES
 
@@ -169,12 +171,11 @@ def _cut(raw: bytes, at: int, lengths: Sequence[int]) -> list[bytes]:
     return parts
 
 
-def _args(values: dict[str, Any], name: bytes) -> tuple[bytes, ...]:
-    """Split the name of an exec: *argc* strings, each ended by NUL."""
+def _args(values: dict[str, Any], name: bytes) -> Words:
+    """Take the name of an exec for what it is: *argc* strings, each ended by NUL."""
     argc = values["argc"]
-    if not argc:
-        return ()
-    return tuple(name.removesuffix(b"\0").split(b"\0")[:argc])
+    words = Words.ended(name) if argc else _NO_WORDS
+    return words if len(words) <= argc else Words.of(words[:argc])
 
 
 def _comm(raw: bytes) -> bytes:

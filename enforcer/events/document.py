@@ -187,7 +187,7 @@ def _actor(actor: Actor) -> ActorDocument:
         "pid": actor.pid,
         "name": actor.name,
         "exe": actor.exe,
-        "cmdline": None if actor.cmdline is None else list(actor.cmdline),
+        "cmdline": None if actor.cmdline is None else actor.cmdline.split(),
     }
 
 

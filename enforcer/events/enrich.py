@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from enforcer.identity.resolver import Identity, Resolver
+    from enforcer.identity.words import Words
 
 __all__ = ["Enricher", "Origins", "WallClock", "message_of", "with_messages"]
 
@@ -236,15 +237,13 @@ def _above(event: Event, identity: Identity) -> tuple[Actor, tuple[Actor, ...]]:
     return parent, known[1:]
 
 
-def _actor(
-    pid: int, ticks: int, comm: bytes, exe: bytes | None, cmdline: tuple[bytes, ...] | None
-) -> Actor:
+def _actor(pid: int, ticks: int, comm: bytes, exe: bytes | None, cmdline: Words | None) -> Actor:
     return Actor(
         id=process_id(pid, ticks),
         pid=pid,
         name=readable(comm),
         exe=readable(exe) if exe else None,
-        cmdline=tuple(readable(word) for word in cmdline) if cmdline else None,
+        cmdline=cmdline.shown if cmdline else None,
     )
 
 

@@ -92,7 +92,7 @@ def _object(event: Event) -> ObjectDocument:
         shown["device"] = f"{event.dev >> 20}:{event.dev & 0xFFFFF}"
         shown["inode"] = event.ino
     if event.args:
-        shown["args"] = [readable(arg) for arg in event.args]
+        shown["args"] = event.args.shown.split()
         shown["argc"] = event.argc
     elif event.name:
         shown["name"] = readable(event.name)

@@ -46,7 +46,7 @@ def _text(raw: bytes) -> str | None:
 
 
 def _args(record: Record) -> str | None:
-    return " ".join(readable(arg) for arg in record.event.args) or None
+    return " ".join(record.event.args.shown) or None
 
 
 def _name_of(*ops: Op | GuardAct) -> Callable[[Record], str | None]:

@@ -6,6 +6,12 @@ Nothing here knows the keys of a record. An event is written twice more, each ti
 varying fields that nobody can have chosen. Where such a value appears in the line, in any form, the field
 belongs. Both must give the same template. A field whose value is shown in other words (the name of a
 signal, the permission bits) may not be in :func:`varying`.
+
+A message is cut where it gets too long, and no template says where. So the second time addresses are as
+long as they get, and names longer than a message shows them. If that makes a difference, shorter names are
+tried. The template is then for names up to that length, and longer ones are Python's. The first time all of
+them are shorter: a cut behind them would stand elsewhere. (Threads and ports never have as many digits as
+marks. So if they move a cut, the first line is not what Python wrote.)
 """
 
 from __future__ import annotations
@@ -20,8 +26,10 @@ from enforcer import _abi
 from enforcer.events.decode import KINDS
 from enforcer.events.document import rfc3339
 from enforcer.events.enrich import WallClock
+from enforcer.identity.cache import Cache
 from enforcer.libbpf import abi
 from enforcer.libbpf.lane import Field, Form, Piece
+from enforcer.policy.language.templates import MAX_VALUE
 from enforcer.policy.language.vocabulary import Op
 
 if TYPE_CHECKING:
@@ -37,6 +45,11 @@ _STARTED: Final = "start_ns"
 _ARGUMENTS: Final = tuple(f"arg[{i}]" for i in range(_abi.ENF_SYS_ARGS))
 _WITH_ARGUMENTS: Final = (Op.SYSCALL, Op.POINT)
 _TOP: Final = 1 << 63
+_GROUPS: Final = 0x1000_1000_1000_1000  # half an address of which each group has all digits
+_OCTETS: Final = 0x80_80_80_80
+_MOST: Final = MAX_VALUE * 3 // 4
+"""Characters of a name that is not cut in a value of a message, with what else the value says."""
+
 _LETTERS: Final = "bcdfghjklmnpqrstvwxz"
 _RANDOM: Final = random.SystemRandom()
 
@@ -93,8 +106,8 @@ class _Marks:
     found: dict[bytes, tuple[Form, str]]
 
     @classmethod
-    def draw(cls, length: int) -> Self:
-        """Draw marks; those of names are *length* letters long."""
+    def draw(cls, length: int, *, is_short: bool = False) -> Self:
+        """Draw marks; those of names are *length* letters long, addresses as long as they get, or shorter."""
         offset = _RANDOM.getrandbits(60)
         clock = WallClock(wall_ns=lambda: offset, boot_ns=lambda: 0)
         found: dict[bytes, tuple[Form, str]] = {}
@@ -107,8 +120,11 @@ class _Marks:
                 found[b"%x" % mark] = Form.HEX, field
             found[b"%d" % (low - _TOP)] = Form.SIGNED, field
         found[rfc3339(clock.at(numbers["time_ns"][0])).encode()] = Form.TIME, "time_ns"
-        plain = _RANDOM.getrandbits(63) | _TOP, _RANDOM.getrandbits(64)
-        mapped = 0, 0xFFFF << 32 | _RANDOM.getrandbits(32)
+        plain = _RANDOM.getrandbits(64) | _GROUPS, _RANDOM.getrandbits(64) | _GROUPS
+        mapped = 0, 0xFFFF << 32 | _RANDOM.getrandbits(32) | _OCTETS
+        if is_short:  # the last group has a digit less, and so has the last octet
+            plain = plain[0], plain[1] & ~0xF000 | 0x0100
+            mapped = 0, mapped[1] & ~0xFF | _RANDOM.randrange(10, 100)
         for high, low in (plain, mapped):
             address = IPv6Address(high << 64 | low)
             found[str(address.ipv4_mapped or address).encode()] = Form.ADDRESS, _ADDRESS
@@ -170,8 +186,10 @@ class _Marks:
 class Templates:
     """Finds templates, by marks that are drawn once and shown to nobody."""
 
-    _first: _Marks = attrs.field(factory=lambda: _Marks.draw(24))
-    _second: _Marks = attrs.field(factory=lambda: _Marks.draw(31))
+    _short: _Marks = attrs.field(factory=lambda: _Marks.draw(24, is_short=True))
+    _whole: _Marks = attrs.field(factory=lambda: _Marks.draw(_MOST))
+    _beyond: _Marks = attrs.field(factory=lambda: _Marks.draw(MAX_VALUE + 1))
+    _cutting: Cache[tuple[int, int], bool] = attrs.field(factory=lambda: Cache(1024), init=False)
 
     def find(self, event: Event, line: Callable[[Event, WallClock], bytes]) -> list[Piece] | None:
         """
@@ -186,8 +204,21 @@ class Templates:
         """
         if not event.time_ns:
             return None  # no moment: it could not be told from others that are none
-        first, second = (
-            marks.pieces(line(marks.on(event), marks.clock), event)
-            for marks in (self._first, self._second)
-        )
-        return first if first == second else None
+
+        def by(marks: _Marks) -> list[Piece]:
+            return marks.pieces(line(marks.on(event), marks.clock), event)
+
+        row = event.generation, event.row  # whose message it is: it is tried once what it cuts
+        found = by(self._short)
+        if not self._cutting.get(row):
+            if found == by(self._beyond):
+                return found
+            self._cutting.put(row, value=True)
+        if found == by(self._whole):
+            return [_up_to(_MOST, piece) for piece in found]
+        return None
+
+
+def _up_to(most: int, piece: Piece) -> Piece:
+    is_text = piece.form in {Form.PATH, Form.NAME}
+    return attrs.evolve(piece, most=most) if is_text else piece

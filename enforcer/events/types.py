@@ -16,8 +16,11 @@ import attrs
 
 from enforcer import _abi
 from enforcer._abi import EventFlag, RowFlag
+from enforcer.identity.words import Words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from enforcer.identity.actor import Actor
     from enforcer.policy.language.vocabulary import Op
     from enforcer.policy.model.policy import Verb
@@ -101,6 +104,10 @@ class Attempt:
     ops: tuple[Op, ...]
 
 
+def _packed(words: Iterable[bytes]) -> Words:
+    return Words.of(words)
+
+
 @attrs.frozen(kw_only=True)
 class Event:
     """
@@ -159,7 +166,7 @@ class Event:
     path: bytes
     exe: bytes
     name: bytes
-    args: tuple[bytes, ...]
+    args: Words = attrs.field(converter=_packed)
     argc: int
     passed: tuple[int, ...] = ()
     asked: bytes = b""

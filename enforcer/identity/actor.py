@@ -3,9 +3,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
+from enforcer.identity.words import Texts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 __all__ = ["Actor"]
+
+
+def _packed(words: Iterable[str] | None) -> Texts | None:
+    return None if words is None else Texts.of(words)
 
 
 @attrs.frozen(kw_only=True)
@@ -19,5 +30,5 @@ class Actor:
     pid: int
     name: str
     exe: str | None = None
-    cmdline: tuple[str, ...] | None = None
+    cmdline: Texts | None = attrs.field(default=None, converter=_packed)
     id: str = ""

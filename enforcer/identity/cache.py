@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["Cache"]
 
@@ -34,6 +37,11 @@ class Cache(Generic[K, V]):
         self._entries[key] = value
         self._entries.move_to_end(key)
         if len(self._entries) > self.limit:
+            self._entries.popitem(last=False)
+
+    def drop_while(self, is_stale: Callable[[V], bool]) -> None:
+        """Forget what was used longest ago, and so on, up to what is not stale."""
+        while self._entries and is_stale(next(iter(self._entries.values()))):
             self._entries.popitem(last=False)
 
     def __len__(self) -> int:

@@ -85,6 +85,8 @@ class Lineage:
         found = Ancestry(
             tuple(each.actor for each in line), is_complete=bool(line) and line[-1].is_first
         )
+        # What is stale is not used again, and would keep ancestors as they were then.
+        self._lines.drop_while(lambda line: line[0] <= now)
         self._lines.put(key, (now + _FRESH, found))
         return found
 
@@ -105,6 +107,8 @@ class Lineage:
         read = self._read(key, limit, now + _FRESH)
         if read is None:
             return known  # gone: what it was last
+        if known is not None and known.actor == read.actor:
+            read = attrs.evolve(read, actor=known.actor)  # one for all records that show it
         self._seen.put(key, read)
         return read
 
@@ -125,7 +129,7 @@ class Lineage:
             pid=pid,
             name=readable(before.name),
             exe=readable(exe) if exe is not None else None,
-            cmdline=tuple(map(readable, words)) if words is not None else None,
+            cmdline=words.shown if words is not None else None,
         )
         return _Snapshot(actor, parent, before.parent <= 0, until)
 

@@ -18,9 +18,10 @@ import attrs
 
 from enforcer.identity.cache import Cache
 from enforcer.identity.patience import Readers
+from enforcer.identity.words import Words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 __all__ = [
     "FOLDER_FRESH",
@@ -50,12 +51,16 @@ class Stat:
     start_ticks: int
 
 
+def _packed(words: Iterable[bytes] | None) -> Words | None:
+    return None if words is None else Words.of(words)
+
+
 @attrs.frozen
 class ProcessFacts:
     """What could be learned; None is unknown."""
 
     exe: bytes | None = None
-    cmdline: tuple[bytes, ...] | None = None
+    cmdline: Words | None = attrs.field(default=None, converter=_packed)
     cgroup: bytes | None = None
 
 
@@ -128,9 +133,7 @@ class Processes:
         name = head.partition(b"(")[2]
         return Stat(name, int(fields[_PARENT_FIELD]), int(fields[_START_FIELD]))
 
-    def cmdline(
-        self, pid: int, start_ticks: int, limit: int = _CMDLINE_BYTES
-    ) -> tuple[bytes, ...] | None:
+    def cmdline(self, pid: int, start_ticks: int, limit: int = _CMDLINE_BYTES) -> Words | None:
         """
         Read the arguments of *pid*, started at *start_ticks*; what is cut at *limit* bytes ends with ``…``.
 
@@ -147,7 +150,7 @@ class Processes:
             return None
         if len(raw) > limit:
             raw = raw[:limit] + _CUT
-        return tuple(raw.removesuffix(b"\0").split(b"\0"))
+        return Words.ended(raw)
 
     def _read(self, pid: int, start_ns: int) -> ProcessFacts:
         folder = self.proc / str(pid)

@@ -23,6 +23,7 @@
 #define LANE_NOBODY 0xffffffffU
 #define LANE_NUMBER 48		      /* longest text of a field that is not a string */
 #define LANE_ESCAPED 6		      /* most characters that a byte becomes in JSON: \u0000 */
+#define LANE_READABLE 4		      /* characters that a byte becomes before: \xff */
 #define LANE_LAST_SECOND 253402300799 /* 9999-12-31T23:59:59Z */
 #define LANE_SECONDS 16		      /* moments whose date is remembered */
 
@@ -269,11 +270,16 @@ static char *lane_ascii(char *to, unsigned char c)
 	return to;
 }
 
-/* Bytes as json.dumps() writes what enforcer.safe_text.readable() makes of them. */
-static char *lane_text(char *to, const char *text, size_t length)
+/*
+ * Bytes as json.dumps() writes what enforcer.safe_text.readable() makes of them.
+ * NULL: they may be more than *most* characters.
+ */
+static char *lane_text(char *to, const char *text, size_t length, size_t most)
 {
 	const unsigned char *s = (const unsigned char *)text, *end = s + length;
 
+	if (most && length > most)
+		return NULL;
 	while (s < end) {
 		unsigned int n, character = 0;
 
@@ -291,6 +297,8 @@ static char *lane_text(char *to, const char *text, size_t length)
 			s += n;
 			continue;
 		}
+		if (most && length > most / LANE_READABLE)
+			return NULL;
 		memcpy(to, "\\\\x", 3);
 		to[3] = lane_digits[*s >> 4];
 		to[4] = lane_digits[*s++ & 15];
@@ -461,9 +469,9 @@ static char *lane_piece(struct enf_lane *lane, char *to, const struct enf_lane_p
 
 	switch (piece->form) {
 	case ENF_FORM_PATH:
-		return lane_text(to, view->path, view->event.path_len);
+		return lane_text(to, view->path, view->event.path_len, piece->most);
 	case ENF_FORM_NAME:
-		return lane_text(to, view->name, view->event.name_len);
+		return lane_text(to, view->name, view->event.name_len, piece->most);
 	case ENF_FORM_ADDRESS:
 		lane_number128(&view->event, field, value);
 		return lane_address(to, value);

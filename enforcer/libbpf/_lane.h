@@ -46,7 +46,7 @@ struct enf_lane_piece {
 	unsigned int until;
 	unsigned char form;
 	unsigned char field; /* of numbers */
-	unsigned short _pad;
+	unsigned short most; /* characters of path or name, 0: any; longer ones are Python's */
 };
 
 struct enf_lane_run {

@@ -64,11 +64,16 @@ class Field:
 
 @attrs.frozen
 class Piece:
-    """Constant text, then the field number *field* in *form*."""
+    """
+    Constant text, then the field number *field* in *form*.
+
+    A record whose path or name has more than *most* characters there is not written; 0: however long.
+    """
 
     text: bytes
     form: Form
     field: int = 0
+    most: int = 0
 
 
 @attrs.frozen
@@ -135,7 +140,7 @@ class Lane:
         places, end = [], 0
         for piece in pieces:
             end += len(piece.text)
-            places.append((end, int(piece.form), piece.field))
+            places.append((end, int(piece.form), piece.field, piece.most))
         given = ffi.new("struct enf_lane_piece[]", places)
         result = lib.enf_lane_learn(
             self._pointer, record, len(record), text, len(text), given, len(places), until

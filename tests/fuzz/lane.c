@@ -113,6 +113,7 @@ static void learn(struct enf_lane *lane, const void *record, size_t length, uint
 			.until = dice(50) ? until : (unsigned int)dice(1000),
 			.form = i == n - 1 ? ENF_FORM_END : dice(_ENF_FORM_MAX + 1),
 			.field = dice(7),
+			.most = dice(3) ? 0 : dice(60),
 		};
 	}
 	id = enf_lane_learn(lane, record, length, text, until < 256 ? until : dice(257), pieces, n,

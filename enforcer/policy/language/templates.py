@@ -2,7 +2,8 @@
 """
 Message templates: ``{placeholder}`` in the text of a policy or rule, filled in when a record is made.
 
-``{{`` and ``}}`` stand for the braces themselves. A value that is not known renders as ``-``.
+``{{`` and ``}}`` stand for the braces themselves. A value that is not known renders as ``-``. What is too
+long is cut, and ends with ``…``.
 """
 
 from __future__ import annotations
@@ -15,10 +16,16 @@ from enforcer.errors import PolicyError
 from enforcer.policy.text.problems import suggest
 from enforcer.span import Span
 
-__all__ = ["MAX_LENGTH", "PLACEHOLDERS", "error", "render"]
+__all__ = ["MAX_LENGTH", "MAX_MESSAGE", "MAX_VALUE", "PLACEHOLDERS", "error", "render"]
 
 MAX_LENGTH = 1024
+"""Characters of a template."""
+
+MAX_VALUE, MAX_MESSAGE = 512, 4096
+"""Characters of what stands for a placeholder, and of a message: processes choose how long values are."""
+
 MISSING = "-"
+_CUT = "…"
 
 PLACEHOLDERS: dict[str, str] = {
     "policy": "Name of the policy.",
@@ -78,10 +85,23 @@ def error(template: str, span: Span) -> PolicyError | None:
 
 
 def render(template: str, values: Mapping[str, str]) -> str:
-    """Fill *template* in; what *values* has not, or has as nothing, becomes ``-``."""
-    return "".join(
-        text if name is None else values.get(name) or MISSING for text, name in _parts(template)
-    )
+    """
+    Fill *template* in; what *values* has not, or has as nothing, becomes ``-``.
+
+    No value keeps another one out of a message, unless there are many long ones.
+    """
+    parts, room = [], MAX_MESSAGE
+    for text, name in _parts(template):
+        part = text if name is None else _within(MAX_VALUE, values.get(name) or MISSING)
+        parts.append(part)
+        room -= len(part)
+        if room < 0:
+            break
+    return _within(MAX_MESSAGE, "".join(parts))
+
+
+def _within(limit: int, text: str) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + _CUT
 
 
 @functools.lru_cache(maxsize=1024)

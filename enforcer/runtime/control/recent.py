@@ -20,15 +20,19 @@ _BYTES = 4 << 20  # of records in one answer: processes choose how long one is
 
 
 def recent_answer(overview: Overview, wanted: RecordFilter, last: int) -> RecentAnswer:
-    """Answer with the newest *last* of the records that are kept and *wanted*, as far as they fit."""
+    """
+    Answer with the newest *last* of the records that are kept and *wanted*, as far as they fit.
+
+    One that does not fit is left out, whoever made it so long: older ones may fit.
+    """
     found = overview.recent(wanted)
     documents: list[RecordDocument] = []
     room = _BYTES
     for record in reversed(found[-last:]):
-        room -= len(json_line(record))
-        if room < 0:
-            break
-        documents.append(as_document(record))
+        size = len(json_line(record))
+        if size <= room:
+            room -= size
+            documents.append(as_document(record))
     strict, other = (rfc3339(moment) for moment in overview.kept_since)
     return {
         "records": documents[::-1],

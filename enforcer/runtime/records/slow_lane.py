@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Behind"]
 
 LIMIT: Final = 4 << 20
-_RECORD_BYTES: Final = 4096  # about what a record that was made holds
+_RECORD_BYTES: Final = 4096  # about what a record that was made holds, besides what processes chose
 _ACTION: Final = abi.offsetof("enf_event", "action")
 _DENY: Final = int(Verb.DENY)
 
@@ -211,7 +211,16 @@ class Behind:
 
 
 def _size(item: _Item) -> int:
-    return item.size if isinstance(item, _Range) else _RECORD_BYTES
+    if isinstance(item, _Range):
+        return item.size
+    return _RECORD_BYTES + (_chosen(item) if isinstance(item, Record) else 0)
+
+
+def _chosen(record: Record) -> int:
+    event, words = record.event, record.process.cmdline
+    texts = [record.message, record.cwd or "", *(each.message for each in record.said)]
+    raw = len(event.path) + len(event.name) + (len(words.raw) if words else 0)
+    return raw + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
 
 
 def _number(item: _Item) -> int:

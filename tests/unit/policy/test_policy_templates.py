@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enforcer.errors import PolicyError
-from enforcer.policy.language.templates import PLACEHOLDERS, error, render
+from enforcer.policy.language.templates import (
+    MAX_LENGTH,
+    MAX_MESSAGE,
+    MAX_VALUE,
+    PLACEHOLDERS,
+    error,
+    render,
+)
 from enforcer.span import Span
 
 SPAN = Span("f", 1, 1)
@@ -52,6 +59,54 @@ def test_bad_templates(template, words):
 def test_every_placeholder_renders(name):
     """The table is what the renderer knows."""
     assert "v" == render(f"{{{name}}}", {name: "v"})
+
+
+def test_a_long_value_is_cut_and_says_so():
+    """What follows it is there all the same."""
+    values = {"path": "/" + "a" * 4095, "user": "b" * MAX_VALUE}
+
+    shown = render("{path} by {user}", values)
+
+    assert f"/{'a' * (MAX_VALUE - 2)}… by {'b' * MAX_VALUE}" == shown
+
+
+def test_a_message_has_a_limit_whatever_its_template_repeats():
+    """Each value within its limit, and yet too many of them."""
+    template = "{path}" * (MAX_LENGTH // len("{path}"))
+
+    for size in (25, 600, 16384):
+        shown = render(template, {"path": "/" + "é" * (size - 1)})
+
+        assert (MAX_MESSAGE, "…") == (len(shown), shown[-1])
+    assert "/x" * 170 == render(template, {"path": "/x"})
+
+
+def test_what_just_fits_is_not_cut():
+    """To the character."""
+    template = "x" * (MAX_LENGTH - 48) + "{args}" * 6
+    room = MAX_MESSAGE - (MAX_LENGTH - 48) - 5 * MAX_VALUE
+
+    assert room > MAX_VALUE
+    for size, end in ((MAX_VALUE - 1, "a"), (MAX_VALUE, "a"), (MAX_VALUE + 1, "…")):
+        assert render(template, {"args": "a" * size})[-1] == end
+    whole = "x" * 512 + "{args}" * 7
+    assert "x" * 512 + "a" * 3584 == render(whole, {"args": "a" * MAX_VALUE})
+    cut = render("y" + whole, {"args": "a" * MAX_VALUE})
+    assert (MAX_MESSAGE, "a…") == (len(cut), cut[-2:])
+
+
+def test_no_more_values_are_made_than_there_is_room_for():
+    """Some take long to make."""
+    asked = []
+
+    class Values(dict[str, str]):
+        def get(self, key, default=None):
+            asked.append(key)
+            return super().get(key, default)
+
+    render("{args}" * 170, Values(args="a" * 4096))
+
+    assert len(asked) == MAX_MESSAGE // MAX_VALUE + 1
 
 
 @given(st.text())

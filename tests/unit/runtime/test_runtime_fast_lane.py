@@ -516,15 +516,73 @@ def test_malformed_records_are_counted_and_the_rest_goes_on(make):
 
 
 def test_a_line_that_is_longer_than_the_buffer_is_written_by_python(make):
-    """A path of 4,096 control characters, many times in one message."""
-    bench = make(origins=(Origin("p", "r", "f:1:1", message="{path}" * 20),))
+    """A path of 4,096 control characters, at each of its places, beside fields that are long."""
+    fields = {"site": "x" * (ROOM // 2)}
+    bench = make(origins=(PLAIN,), common=Common(fields=fields))
     raws = [raw_event(path=bytes([n + 1]) * 4096) for n in range(6)]
 
     bench.send(*raws)
 
     assert len(bench.lines[0]) > ROOM
-    assert_same(bench, raws)
+    records = [bench.pipeline.enricher.enrich(DECODER.decode(raw)) for raw in raws]
+    assert bench.lines == [json_line(record, fields=fields) for record in records]
     assert bench.made[0] == 6
+
+
+PATH = "seen: {path} by {process}"
+CUT = [
+    ("no message of its own", None, 10),
+    ("one that does not quote it", "{process} of {user} did {operation}", 10),
+    ("one that quotes it", PATH, 4),
+    ("what does not fit whole", " ".join(["{path}"] * 20), 0),
+]
+
+
+@pytest.mark.parametrize(("message", "fast"), [row[1:] for row in CUT], ids=[row[0] for row in CUT])
+def test_a_path_that_a_message_cuts_is_written_by_python(make, message, fast):
+    """The mark of the cut is in both; what a message does not cut is written fast, however long it is."""
+    bench = make(origins=(attrs.evolve(PLAIN, message=message),))
+    sizes = [7, 8, 100, 200, 300, 384, 385, 400, 513, 700, 4000]
+    raws = [raw_event(op=Op.READ, path=b"/" + b"a" * (size - 1)) for size in sizes]
+    raws.append(raw_event(op=Op.READ, path=b"\xff" * 128))
+
+    bench.send(*raws)
+
+    assert_same(bench, raws)
+    assert bench.fast == fast
+
+
+def test_paths_that_are_no_text_are_longer_in_a_message(make):
+    """Four characters a byte; letters of other alphabets are one each."""
+    bench = make(origins=(attrs.evolve(PLAIN, message=PATH),))
+    base = [raw_event(op=Op.READ, path=b"/%d" % n) for n in range(2)]
+    fast = [b"\xff" * 96, "ж".encode() * 192, b"\xff" + b"a" * 95]
+    slow = [b"\xff" * 97, b"a" * 96 + b"\xff", "ж".encode() * 193, b"a" * 383 + b"\xff"]
+    raws = [*base, *(raw_event(op=Op.READ, path=path) for path in [*fast, *slow])]
+
+    bench.send(*raws)
+
+    assert_same(bench, raws)
+    assert bench.fast == len(fast)
+
+
+@pytest.mark.parametrize("word", ["address", "port", "tid"])
+@pytest.mark.parametrize("address", [(0, 0xFFFF_7F7F_7F7F), (0x2001_1DB8_1111_1111, U64)])
+def test_what_stands_before_a_cut_moves_it(make, word, address):
+    """An address or a number: with other digits the message ends elsewhere, and is no template."""
+    message = f"{{{word}}} " + "{cgroup} " * 10
+    bench = make(origins=(attrs.evolve(PLAIN, message=message),))
+    resolver = bench.pipeline.enricher.resolver
+    resolver.identity = attrs.evolve(resolver.identity, cgroup="/" + "x" * 600)
+    high, low = address
+    many = {"addr_hi": high, "addr_lo": low, "port": 65535, "tid": U32}
+    few = {"addr_hi": high, "addr_lo": low & 0xFFFF << 32 | 1, "port": 1, "tid": 1}
+    raws = [raw_event(op=Op.CONNECT, family=10, **each) for each in (many, many, many, few, few)]
+
+    bench.send(*raws)
+
+    assert_same(bench, raws)
+    assert bench.fast == 0
 
 
 def test_order_is_that_of_the_ring(make):
@@ -663,6 +721,31 @@ def test_a_denial_that_is_kept_holds_nothing_else(make):
     ranges = [item for item in waiting if hasattr(item, "batch")]
     assert len(ranges) > 30
     assert sum(len(each.batch.packed) for each in ranges) < 2 * bench.pipeline._behind.limit
+
+
+def test_what_waits_is_as_long_as_it_is(make):
+    """Records that Python made count with what processes chose: arguments, paths, messages."""
+    bench = make(others=(FakeSink(),))
+    bench.pipeline._behind.limit = 256 << 10
+    bench.pipeline._move(
+        [raw_event(time_ns=n + 1, path=b"/short", action=Verb.DENY) for n in range(100)]
+        + [
+            raw_event(
+                time_ns=n + 1,
+                pid=n + 1,
+                path=b"/" * 4096,
+                name=b"a\0" * 8192,
+                argc=8192,
+                action=Verb.DENY,
+            )
+            for n in range(100)
+        ]
+    )
+
+    waiting = [item for queue in bench.pipeline._behind._queues for _, item in queue]
+    made = [each.event for each in waiting if not hasattr(each, "batch")]
+    assert 1 < len(made)
+    assert sum(len(each.path + each.name) for each in made) < bench.pipeline._behind.limit
 
 
 def test_if_there_are_only_denials_the_oldest_go(make):

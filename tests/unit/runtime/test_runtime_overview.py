@@ -9,6 +9,7 @@ import attrs
 import pytest
 from control_fakes import Served
 from fakes import DECODER, FakeSession, FakeSink, Nobody, denied, enricher, record
+from kept import kept
 
 from enforcer.errors import ControlError, KernelError
 from enforcer.events.brief import brief
@@ -16,6 +17,10 @@ from enforcer.events.ident import RecordId
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.actor import Actor
 from enforcer.identity.naming import boot
+from enforcer.identity.process import ProcessFacts
+from enforcer.identity.resolver import Identity
+from enforcer.identity.words import Words
+from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.control.beats import Beats
 from enforcer.runtime.control.dashboard_client import Conversation, Feed
@@ -25,6 +30,7 @@ from enforcer.runtime.control.tops import Tops
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
+from enforcer.sinks.jsonl import json_line
 
 
 class Clock:
@@ -55,6 +61,32 @@ def test_ids_name_one_record():
 def test_what_is_no_id(text):
     """Anything else is none."""
     assert RecordId.parse(text) is None
+
+
+def test_many_short_arguments_take_their_bytes():
+    """Of the process and of the program that it runs: the records that are kept are bounded in bytes."""
+    overview = Overview()
+    words, args = b"ab\0" * 1365, b"ab\0" * 5461
+    with kept() as size:
+        for number in range(1, 201):
+            facts = ProcessFacts(exe=b"/bin/sh", cmdline=Words.ended(b"%d\0" % number + words))
+            found = denied(
+                op=Op.EXEC,
+                name=b"%d\0" % number + args,
+                argc=5462,
+                exe=b"/bin/sh",
+                time_ns=number,
+                identity=Identity(process=facts),
+            )
+            json_line(found)  # as outputs do: who looks at the words leaves nothing
+            overview.observe(found)
+        taken = size()
+
+    assert (b"200", b"ab", 5462) == (*found.event.args[:2], len(found.event.args))
+    assert ("200", "ab", 1366) == (*found.process.cmdline[:2], len(found.process.cmdline))
+    assert (
+        200 * len(args) < taken < 200 * 2 * len(words + args)
+    )  # as tuples twenty times their bytes
 
 
 def test_records_are_found_by_id():

@@ -131,6 +131,22 @@ def test_an_answer_is_bounded(monkeypatch):
     assert answer["records"][-1]["time"] == rfc3339(WALL_NS + 8)
 
 
+@pytest.mark.parametrize("place", range(3))
+def test_a_record_that_is_too_long_leaves_the_others(place):
+    """Whoever can make one hides no other, older or newer."""
+    overview = Overview()
+    for number in range(3):
+        found = denied(time_ns=1000 + number)
+        huge = "x" * module._BYTES if number == place else found.message
+        overview.observe(attrs.evolve(found, message=huge))
+
+    answer = recent_answer(overview, RecordFilter(), 50)
+
+    expected = [rfc3339(WALL_NS + number) for number in range(3) if number != place]
+    assert expected == [each["time"] for each in answer["records"]]
+    assert 3 == answer["found"]
+
+
 def test_how_far_back_it_goes():
     """Since the daemon began; of what is full, since the oldest that is left."""
     overview = filled()
