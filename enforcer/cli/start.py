@@ -71,6 +71,7 @@ def run(args: argparse.Namespace) -> int:
         parts = assembly.open_parts(plan, reports, undo, lambda pins: let_in(pins, passphrase))
         reports.tell = tell = Sentences.to(2, parts.reactor)
         undo.callback(tell.end)
+        undo.callback(parts.reactor.release_signals)
         begun = assembly.begin_enforcement(plan, parts, reports)
         dashboard = _dashboard(settings, parts.reactor, reports) if args.dashboard else None
         if dashboard is not None:

@@ -37,6 +37,7 @@ __all__ = [
     "find_texts",
     "load_policies",
     "load_text",
+    "load_texts",
     "policy_files",
     "read_texts",
 ]
@@ -85,6 +86,7 @@ def load_policies(
     trust: Trust | None = None,
     may_be_empty: bool = False,
     instead: Mapping[str, str | None] | None = None,
+    texts: dict[str, bytes] | None = None,
 ) -> PolicySet:
     """
     Load all policies of *paths*: files, and directories with what :func:`policy_files` finds there.
@@ -95,6 +97,7 @@ def load_policies(
         trust: who must own the files for them to be activated; None: anybody may, as for checking.
         may_be_empty: a directory without policies is no error.
         instead: texts that count in place of what the files of these paths say; None: nothing does.
+        texts: gets what each file says.
 
     Raises:
         PolicyErrors: every error of every file; nothing is loaded then.
@@ -103,6 +106,8 @@ def load_policies(
     policies: list[Policy] = []
 
     def take(content: bytes, file: str) -> None:
+        if texts is not None:
+            texts[file] = content
         found = content if instead is None else instead.get(file, content)
         if found is not None:
             policies.extend(_policies(found, file, context))
@@ -169,7 +174,6 @@ def _by_itself(content: bytes, file: str, shared: Context) -> PolicyFile:
     return PolicyFile(file, tuple(policies), ())
 
 
-@uncollected()
 def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) -> PolicySet:
     """
     Load the policies of one text; *file* is the name used in places.
@@ -177,8 +181,19 @@ def load_text(text: str | bytes, file: str, resolver: Resolver | None = None) ->
     Raises:
         PolicyErrors: every error of the text.
     """
+    return load_texts({file: text}, resolver)
+
+
+@uncollected()
+def load_texts(texts: Mapping[str, str | bytes], resolver: Resolver | None = None) -> PolicySet:
+    """
+    Load the policies of *texts*, by the names used in places, as :func:`load_policies` does of files.
+
+    Raises:
+        PolicyErrors: every error of every text.
+    """
     context = Context(resolver=resolver or SystemResolver())
-    policies = _policies(text, file, context)
+    policies = [each for file, text in texts.items() for each in _policies(text, file, context)]
     _check_names(policies, context)
     context.problems.check()
     return PolicySet(tuple(policies))

@@ -12,11 +12,12 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import os
 import selectors
 import signal
 import socket
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reactor", "Timer"]
 
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _BYTES = 4096  # more than wait in the socket that wakes the loop, as a rule
 
 
@@ -63,6 +65,8 @@ class Reactor:
     _selector: selectors.BaseSelector = attrs.field(factory=selectors.DefaultSelector, init=False)
     _timers: list[tuple[float, int, Timer]] = attrs.field(factory=list, init=False)
     _order: Iterator[int] = attrs.field(factory=itertools.count, init=False)
+    _held: dict[int, Any] = attrs.field(factory=dict, init=False)  # what was the handler before
+    _came: list[int] = attrs.field(factory=list, init=False)
 
     def watch(self, source: int | _HasFileno, events: int, call: Callable[[int], None]) -> None:
         """Call *call* with the ready events; replaces an earlier watch on *source*."""
@@ -117,6 +121,20 @@ class Reactor:
             if not timer.is_cancelled:
                 timer.call()
 
+    def hold_signals(self) -> None:
+        """Let signals wait until :meth:`signals` says what they mean, or :meth:`release_signals`."""
+        for number in _HELD:
+            if number not in self._held and signal.getsignal(number) is not signal.SIG_IGN:
+                self._held[number] = signal.signal(number, lambda got, _: self._came.append(got))
+
+    def release_signals(self) -> None:
+        """Let those that wait come. Idempotent."""
+        for number, handler in self._held.items():
+            signal.signal(number, handler)
+        self._held.clear()
+        while self._came:
+            os.kill(os.getpid(), self._came.pop())
+
     @contextlib.contextmanager
     def signals(
         self, calls: dict[int, Callable[[], None]], spent: Collection[int] = ()
@@ -148,13 +166,14 @@ class Reactor:
                     call()
 
         previous_fd = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
-        previous = {
-            number: signal.signal(number, note)
-            for number in calls
-            if signal.getsignal(number) is not signal.SIG_IGN
-        }
+        previous = {}
+        for number in calls:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                before = signal.signal(number, note)
+                previous[number] = self._held.pop(number, before)
         self.watch(here, selectors.EVENT_READ, heed)
         try:
+            self.release_signals()  # those that waited, too, now mean what *calls* say
             yield
         finally:
             self.forget(here)

@@ -10,7 +10,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -30,6 +32,24 @@ EVERYBODY = f"file: read, match: {{path: {PLAIN}}}, action: deny"
 FLOOD = 2000  # a ring has room for a thousand
 NOTHING = {"programs": [], "links": [], "pins": []}
 REFUSED, DONE = dict.fromkeys(KINDS, "refused"), dict.fromkeys(KINDS, "done")
+
+
+# A start that gets a signal once its policies are active: what is left of one before is released just then.
+INTERRUPTED = """
+import os, sys
+from enforcer.cli.main import main
+from enforcer.runtime.policies import start
+number, path, *words = sys.argv[1:]
+take_over = start._take_over
+def interrupted(*given):
+    try:
+        open(path)
+    except PermissionError:
+        os.kill(os.getpid(), int(number))
+    return take_over(*given)
+start._take_over = interrupted
+sys.exit(main(words))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -261,3 +281,28 @@ def test_crash_in_the_middle_of_a_start(stage: Rounds, old):
 
 def _sessions() -> set[str]:
     return {path.name for path in PINS.iterdir()} if PINS.is_dir() else set()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_ends_a_start_ends_what_it_has_begun(rounds: Rounds, tmp_path: Path, number: int):
+    """Also where what it pinned would stay: that is for a daemon that is lost, and not for one that was told."""
+    policy, pins, untouched = tmp_path / "policy.yaml", PINS.parent / "interrupted", tmp_path / "f"
+    untouched.touch()
+    policy.write_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: interrupted}\n"
+        f"spec: {{rules: [{{file: read, match: {{path: {untouched}}}, action: deny}}]}}\n"
+    )
+    where = ("--pins", str(pins), "--socket", str(tmp_path / "socket"))
+
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(int(number)), untouched, "start", *where, policy],
+        capture_output=True,
+        check=False,
+        timeout=scaled(300),
+    )
+
+    assert (0, True) == (done.returncode, b"stopped after" in done.stdout), done.stderr
+    assert [] == [*pins.rglob("*")] if pins.is_dir() else True
+    assert untouched.read_bytes() == b""
+    assert is_refused()  # by the other daemon
+    assert rounds.daemon.is_active

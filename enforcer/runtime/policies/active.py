@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.policies.compilation import Prepared
     from enforcer.runtime.policies.difference import Digests
+    from enforcer.runtime.policies.kept_texts import KeptTexts
     from enforcer.runtime.policies.refused_files import RefusedFile
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.sessions.counts import Ledger
@@ -51,6 +52,7 @@ class ActiveSet:
         asked: what its image asks of containers, for those that begin while it counts; None: that is not known.
         followed: the links in containers that its image was made with, and of those that have begun since.
         texts: what files say that are active, if each has a verdict of its own; else None.
+        written: what files say that are active, for a later daemon.
         refused: those of them that are not active as they stand.
         automata: those of its image.
         since: when its generation began, by a clock that only goes forward.
@@ -70,6 +72,7 @@ class ActiveSet:
     asked: ContainerAtoms | None = attrs.field(default=None, eq=False, repr=False)
     followed: Followed = attrs.field(factory=Followed, repr=False)
     texts: CompactCopy[dict[str, bytes]] | None = None
+    written: KeptTexts | None = attrs.field(default=None, eq=False, repr=False)
     refused: tuple[RefusedFile, ...] = ()
     automata: CompactCopy[Automata] | None = attrs.field(default=None, eq=False, repr=False)
     since: float = attrs.field(factory=time.monotonic, eq=False)
@@ -104,7 +107,13 @@ class ActiveSet:
 
     def like(self, other: ActiveSet) -> ActiveSet:
         """Return it with what may differ in *other*, whose image is the same."""
-        return attrs.evolve(self, texts=other.texts, refused=other.refused, followed=other.followed)
+        return attrs.evolve(
+            self,
+            texts=other.texts,
+            written=other.written,
+            refused=other.refused,
+            followed=other.followed,
+        )
 
     def after(self, unconfirmed: str) -> ActiveSet:
         """Return it with what earlier sets say was taken back, unless it is that itself, which somebody has asked for."""
@@ -138,6 +147,7 @@ class ActiveSet:
             self.followed.links,
             self.digest,
             self.unconfirmed,
+            self.written,
         ).encode()
 
 

@@ -55,19 +55,28 @@ class Sources:
     is_tolerant: bool = False
     quota: Quota = attrs.field(factory=Quota)
 
-    def load(self, instead: Mapping[str, str | None] | None = None) -> PolicySet:
+    def load(
+        self,
+        instead: Mapping[str, str | None] | None = None,
+        texts: dict[str, bytes] | None = None,
+    ) -> PolicySet:
         """
         Read the files.
 
         Args:
             instead: texts in place of what the files of these paths say; None: nothing of that.
+            texts: gets what each file says.
 
         Raises:
             PolicyErrors: everything that is wrong with them.
         """
         return self.adapt(
             load_policies(
-                self.paths, trust=self.trust, may_be_empty=self.may_be_empty, instead=instead
+                self.paths,
+                trust=self.trust,
+                may_be_empty=self.may_be_empty,
+                instead=instead,
+                texts=texts,
             )
         )
 

@@ -18,13 +18,14 @@ from enforcer.compiler import LocalHost, limits
 from enforcer.errors import ControlError, LimitError, PolicyErrors
 from enforcer.identity.layers import is_local
 from enforcer.policy.model.policy import PolicySet
-from enforcer.policy.store import find_texts
+from enforcer.policy.store import find_texts, load_texts
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.automata_shares import alone, beyond
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
 from enforcer.runtime.policies.followed_links import changed, met
+from enforcer.runtime.policies.kept_texts import KeptTexts
 from enforcer.runtime.policies.refused_files import Costly, told
 from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
@@ -71,6 +72,7 @@ class Order:
         generation: number of the image.
         previous: label numbers of the active image.
         files: what the policy files said, if they are not to be read again.
+        written: likewise, as texts.
         keep: policies that may become active again.
         since: digests of what is active, for the comparison.
         may_drop: leave out what was added at run time rather than fail because of it.
@@ -90,6 +92,7 @@ class Order:
     generation: int
     previous: LabelNumbers | None = None
     files: CompactCopy[PolicySet] | None = None
+    written: KeptTexts | None = None
     keep: ActiveSet | None = None
     since: CompactCopy[Digests] | None = None
     may_drop: bool = False
@@ -131,22 +134,30 @@ def make(order: Order) -> CompiledChange:
     Raises:
         EnforcerError: something is wrong with the policies.
     """
-    refused, texts = order.refused, order.texts
+    refused, texts, written = order.refused, order.texts, order.written
     automata = order.automata.unpack() if order.automata is not None else None
     if order.files is not None:
         files, laid = order.files, _lay(order, order.files.unpack(), automata)
+    elif written is not None:
+        kept = written.unpack()
+        policies = order.sources.adapt(load_texts(kept))
+        files, laid = CompactCopy.of(policies), _lay(order, policies, automata)
+        texts = CompactCopy.of(kept) if order.sources.is_tolerant else None
     elif order.sources.is_tolerant:
         chosen = _choose(order, automata)
         files, laid = CompactCopy.of(chosen.policies), chosen.made
         refused, texts = chosen.refused, CompactCopy.of(chosen.texts)
+        written = KeptTexts.of(chosen.texts)
     else:
-        policies = order.sources.load()
+        read: dict[str, bytes] = {}
+        policies = order.sources.load(texts=read)
+        written = KeptTexts.of(read)
         files, laid = CompactCopy.of(policies), _lay(order, policies, automata)
     prepared = laid.prepared
     since = order.since.unpack() if order.since is not None else prepared.digests
     now = ActiveSet.of(prepared, files, laid.overlay, laid.everything, order.workloads)
     return CompiledChange(
-        now=attrs.evolve(now, refused=refused, texts=texts),
+        now=attrs.evolve(now, refused=refused, texts=texts, written=written),
         data=prepared.data,
         warnings=(*prepared.warnings, *told(refused)),
         change=difference(since, prepared.digests),

@@ -317,6 +317,7 @@ class Enforcement:
             generation=old.generation + 1,
             previous=old.labels,
             files=files,
+            written=old.written if files is not None else None,
             keep=old if confirm_within is not None else None,
             since=old.digests,
             late=entries.problem(),

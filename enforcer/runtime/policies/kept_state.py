@@ -13,6 +13,7 @@ from enforcer import __version__
 from enforcer.compiler import LabelNumbers
 from enforcer.errors import KernelError
 from enforcer.events.rows import RowTable
+from enforcer.runtime.policies.kept_texts import KeptTexts
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.sessions.counts import Ledger
 
@@ -39,6 +40,7 @@ class State:
         links: those in containers that counted, by cgroup.
         digest: of its policies.
         unconfirmed: digest of the set that was taken back last; empty: none was.
+        written: what its policy files said; None: that is not known.
     """
 
     origins: RowTable
@@ -48,6 +50,7 @@ class State:
     links: Mapping[bytes, Links] = attrs.field(factory=dict)
     digest: str = ""
     unconfirmed: str = ""
+    written: KeptTexts | None = None
 
     def encode(self) -> bytes:
         """Write it."""
@@ -61,6 +64,7 @@ class State:
             "overlay": self.overlay.as_dict(),
             "digest": self.digest,
             "unconfirmed": self.unconfirmed,
+            "written": self.written.as_text() if self.written is not None else None,
             "links": {
                 os.fsdecode(cgroup): {
                     os.fsdecode(path): [os.fsdecode(target) for target in targets]
@@ -104,6 +108,7 @@ class State:
                 },
                 digest=str(found.get("digest", "")),
                 unconfirmed=str(found.get("unconfirmed", "")),
+                written=KeptTexts.from_text(text) if (text := found.get("written")) else None,
             )
         except (ValueError, KeyError, TypeError) as error:
             raise KernelError(f"what an earlier daemon left cannot be read: {error}") from error

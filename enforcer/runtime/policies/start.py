@@ -25,7 +25,7 @@ from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compile_process import Order, changed_apart, make_apart
 from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.policies.enforcement import Enforcement
-from enforcer.runtime.policies.followed_links import LinkWatch
+from enforcer.runtime.policies.followed_links import Followed, LinkWatch
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.policies.too_late import find_gaps
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
+    from enforcer.runtime.policies.kept_texts import KeptTexts
     from enforcer.runtime.policies.last_good import LastGood
 
 __all__ = ["Start", "begin"]
@@ -99,12 +100,39 @@ class _Before:
 
 
 @attrs.frozen
+class _Fallback:
+    """What counts when the time to confirm is over."""
+
+    image: bytes
+    state: State
+    policies: ActiveSet
+    """Made anew of what the files said then, since of the *image* no daemon knows more than its *state*."""
+
+    def as_set(self, generation: int, unconfirmed: str) -> ActiveSet:
+        """Return the set as which it comes back: with the policies, and all that belongs to another image unknown."""
+        state, asks = self.state, self.policies.workloads is not None
+        return attrs.evolve(
+            self.policies,
+            generation=generation,
+            origins=state.origins,
+            labels=state.labels,
+            overlay=state.overlay,
+            digest=state.digest,
+            unconfirmed=unconfirmed,
+            asked=None,
+            workloads=()
+            if asks
+            else None,  # all are new then, and have an image made that knows them
+            followed=Followed(state.links),
+        )
+
+
+@attrs.frozen
 class _Window:
     """The *seconds* for which what is started counts unless it is confirmed, and what counts then, if anything."""
 
     seconds: float
-    image: bytes | None
-    state: State | None
+    fallback: _Fallback | None = None
 
 
 def begin(
@@ -139,11 +167,12 @@ def begin(
     workloads = workloads if workloads is not None else Workloads()
     before = _look_back(store, report)
     texts = CompactCopy.of(last_good.read(report)) if last_good is not None else None
-    made = make_apart(attrs.evolve(_order(sources, before, workloads), texts=texts))
-    if before.state is not None:
-        made = attrs.evolve(made, now=made.now.after(before.state.unconfirmed))
+    order = attrs.evolve(_order(sources, before, workloads), texts=texts)
+    made, window = _made(order, before, confirm_within, report)
     _tell(made, report)
-    window = _window(made, before, confirm_within, report)
+    if reactor is not None:
+        # Who ends a start from here on ends what has begun, which only the loop does in order.
+        reactor.hold_signals()
     session, origins, returning = _open(
         made, before, store, window, protect=protect, verifier=verifier
     )
@@ -243,37 +272,58 @@ def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before
         return _Before(left, None, last)
 
 
-def _window(
-    made: CompiledChange,
-    before: _Before,
-    given: float | None,
-    report: Callable[[str], None],
-) -> _Window | None:
+def _made(
+    order: Order, before: _Before, given: float | None, report: Callable[[str], None]
+) -> tuple[CompiledChange, _Window | None]:
     """
-    Return until when *made* must be confirmed; None: it counts for good.
+    Return what is to be active, and until when it must be confirmed; None: it counts for good.
 
     A daemon that ends confirms nothing. The policies that wait may be what ended it, and a service manager
     starts it again.
     """
     left, state = before.left, before.state
-    if left is not None and state is not None:
-        if left.expires_ns:
-            seconds = max(0.0, (left.expires_ns - boot_time()) / 1e9)
-            seconds = seconds if given is None else min(seconds, given)
-            report(
-                "a change waits to be confirmed, and a restart does not confirm it: "
-                f"{seconds:.0f} s are left for: enforcer confirm"
-            )
-            return _Window(seconds, left.earlier[0] if left.earlier else None, before.earlier)
-        if state.unconfirmed == made.now.digest and left.image is not None:
-            report(
-                "the policies are those that were not confirmed in time, so the previous ones stay active: "
-                "correct them, or activate them with: enforcer reload"
-            )
-            return _Window(0.0, left.image, state)
-    if given is None:
-        return None
-    return _Window(given, left.image if left is not None and state is not None else None, state)
+    if left is None or state is None:
+        return make_apart(order), None if given is None else _Window(given)
+    window: _Window | None = None
+    if left.expires_ns:
+        seconds = max(0.0, (left.expires_ns - boot_time()) / 1e9)
+        seconds = seconds if given is None else min(seconds, given)
+        report(
+            "a change waits to be confirmed, and a restart does not confirm it: "
+            f"{seconds:.0f} s are left for: enforcer confirm"
+        )
+        window = _Window(seconds)
+        if left.earlier is not None and before.earlier is not None:
+            window = _Window(seconds, _fallback(order, left.earlier[0], before.earlier))
+    elif given is not None:
+        window = _Window(given)
+        if left.image is not None:
+            window = _Window(given, _fallback(order, left.image, state))
+    if window is not None and window.fallback is not None:
+        order = attrs.evolve(order, keep=window.fallback.policies)
+    made = make_apart(order)
+    if not left.expires_ns and state.unconfirmed == made.now.digest:
+        report(
+            "the policies are those that were not confirmed in time, so the previous ones stay active: "
+            "correct them, or activate them with: enforcer reload"
+        )
+        made, window = make_apart(attrs.evolve(order, written=_written(state), keep=None)), None
+    return attrs.evolve(made, now=made.now.after(state.unconfirmed)), window
+
+
+def _fallback(order: Order, image: bytes, state: State) -> _Fallback:
+    again = attrs.evolve(order, written=_written(state), overlay=state.overlay)
+    return _Fallback(image, state, make_apart(again).now)
+
+
+def _written(state: State) -> KeptTexts:
+    # Fails closed: what a lost daemon left stays active.
+    if state.written is None:
+        raise KernelError(
+            "what an earlier version left does not say what its policies are, which may become active "
+            "again: start without --confirm-within, and confirm what waits before an upgrade"
+        )
+    return state.written
 
 
 def _open(
@@ -293,10 +343,10 @@ def _open(
     states = {generation: now.state(ledger)}
     fallback: PlainImage | None = None
     returning: ActiveSet | None = None
-    if window is not None and window.image is not None and window.state is not None:
-        fallback = restamp(window.image, generation=generation + 1)
-        returning = _returning(now, window.state, generation + 1)
-        origins.learn(generation + 1, window.state.origins)
+    if window is not None and window.fallback is not None:
+        fallback = restamp(window.fallback.image, generation=generation + 1)
+        returning = window.fallback.as_set(generation + 1, now.digest)
+        origins.learn(generation + 1, returning.origins)
         states[generation + 1] = returning.state(ledger)
     carry = left.carried if left is not None and before.state is not None else None
     session = Session.open(
@@ -315,27 +365,17 @@ def _open(
     return session, origins, returning
 
 
-def _returning(now: ActiveSet, state: State, generation: int) -> ActiveSet:
-    """What was active under the daemon before: its rows and labels; its policies are not known."""
-    return attrs.evolve(
-        now,
-        generation=generation,
-        origins=state.origins,
-        labels=state.labels,
-        overlay=state.overlay,
-        digest=state.digest,
-        unconfirmed=now.digest,
-    )
-
-
 def _take_over(
     enforcement: Enforcement, before: _Before, store: PinStore | None
 ) -> tuple[int, int]:
     """Release what was before; its records and counts are read by and by."""
     left, reported = before.left, (0, 0)
     if left is not None:
-        notes = left.notes()
-        reported = notes.lost_decisions, notes.lost_activity
+        try:
+            notes = left.notes()
+            reported = notes.lost_decisions, notes.lost_activity
+        except KernelError as error:
+            enforcement.report(f"losses may be reported once more: {error}")
         try:
             left.detach()
         except KernelError as error:

@@ -217,3 +217,35 @@ def test_who_asks_twice_changes_nothing(loop):
         assert loop.is_stopping
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1])
+def test_a_signal_that_is_held_is_obeyed_by_the_loop(number):
+    """It comes once it is known what it means; nothing that was begun before is left in the middle."""
+    reactor, before = Reactor(), signal.getsignal(number)
+    reactor.hold_signals()
+    reactor.hold_signals()
+    os.kill(os.getpid(), number)
+
+    with reactor.signals({number: reactor.stop}):
+        reactor.run()
+
+    reactor.release_signals()
+    assert before is signal.getsignal(number)
+    reactor.close()
+
+
+def test_a_signal_that_is_held_comes_to_who_was_there(loop):
+    """Where the loop did not begin, it means what it meant before."""
+    got = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: got.append(number))
+    try:
+        loop.hold_signals()
+        os.kill(os.getpid(), signal.SIGUSR1)
+        assert [] == got
+        loop.release_signals()
+        loop.release_signals()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert [signal.SIGUSR1] == got
