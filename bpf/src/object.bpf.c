@@ -46,9 +46,10 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 								       (const void *)a->name);
 			n = n ? -1 : (long)len;
 		} else {
-			n = bpf_probe_read_kernel_str(&s->text[ENF_TEXT_NAME], ENF_NAME_MAX + 1,
+			/* A byte more than the longest and its NUL: what fills that may go on, and is unknown. */
+			n = bpf_probe_read_kernel_str(&s->text[ENF_TEXT_NAME], ENF_NAME_MAX + 2,
 						      (const void *)a->name);
-			n = n > 0 ? n - 1 : -1;
+			n = n > 0 && n <= ENF_NAME_MAX + 1 ? n - 1 : -1;
 		}
 		if (n < 0) {
 			o->unknown |= ENF_BIT(ENF_DIM_NAME);

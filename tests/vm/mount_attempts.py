@@ -98,6 +98,37 @@ def bind(path: str) -> None:
     mount(f"{path}.source", path, None, MS_BIND)
 
 
+def _bind_from(path: str, size: int, last: str) -> None:
+    """By a source of *size* bytes at least that begins below PATH.source and ends with *last*."""
+    source = f"{path}.source/"
+    while len(source) + len(last) + 2 <= size:
+        source += "./"
+    source += "/" * (size - len(source) - len(last))
+    mount(source + last, path, None, MS_BIND)
+
+
+@ATTEMPTS.add
+def bind_longest_source(path: str) -> None:
+    """As long as a source that rules can see may be."""
+    _bind_from(path, 255, "")
+
+
+@ATTEMPTS.add
+def bind_longer_source(path: str) -> None:
+    _bind_from(path, 256, "")
+
+
+@ATTEMPTS.add
+def bind_above_by_long_source(path: str) -> None:
+    """The way out is behind what rules can see."""
+    _bind_from(path, 300, "../object.other")
+
+
+@ATTEMPTS.add
+def bind_above(path: str) -> None:
+    _bind_from(path, 0, "../object.other")
+
+
 @ATTEMPTS.add
 def bind_by_descriptor(path: str) -> None:
     tree = _call(_OPEN_TREE, AT_FDCWD, f"{path}.source", 1)  # OPEN_TREE_CLONE

@@ -15,10 +15,12 @@ import attempter
 import attrs
 import mount_attempts
 import pytest
+from daemon import kernel_counts
 from engine import Engine, running
 
 _ROOT = Path("/srv/mounts")
 _KEPT = Path("/srv/kept")
+_SOURCES = Path("/srv/sources")
 _SCRIPT = mount_attempts.__file__
 _ERROR = errno.EDOM  # no mount operation returns it by itself
 _SHARED, _PRIVATE = 1 << 20, 1 << 18
@@ -136,8 +138,36 @@ def _policy() -> str:
     head = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\n"
     return (
         f"{head}metadata: {{name: mounts}}\nspec:\n  rules:\n{rules}---\n"
-        f"{head}metadata: {{name: kept}}\nspec:\n  rules:\n{lifted}{kept}"
+        f"{head}metadata: {{name: kept}}\nspec:\n  rules:\n{lifted}{kept}---\n"
+        f"{head}metadata: {{name: sources}}\nspec:\n  rules:\n{_sources()}"
     )
+
+
+# Attempt, and whether the source is one that the policy allows.
+_BINDS = {
+    "bind_longest_source": True,
+    "bind_longer_source": False,
+    "bind_above": False,
+    "bind_above_by_long_source": False,
+}
+
+
+def _sources() -> str:
+    """To bind only what is below one directory, told by how it is written."""
+    allowed = "".join(
+        f"  - mount: bind\n    match: {{path: {_SOURCES}/{name}/object, source: "
+        f"{{prefix: {_SOURCES}/{name}/object.source/, notContains: /../}}}}\n    action: allow\n"
+        for name in _BINDS
+    )
+    return (
+        f"{allowed}  - name: other-source\n    mount: bind\n"
+        f"    match: {{path: {_SOURCES}/**}}\n    action: {{deny: {{errno: EDOM}}}}\n"
+    )
+
+
+def _prepare_source(name: str) -> None:
+    for suffix in ("", ".source", ".other"):
+        (_SOURCES / name / f"object{suffix}").mkdir(parents=True)
 
 
 # Attempt, and whether it is on the mount or on the file that the rule names.
@@ -183,6 +213,11 @@ def controls() -> dict[str, tuple[int, bool]]:
     for case in CASES:
         _prepare("control", case)
         found[case.name] = _observed(case, _place("control", case))
+    for name in _BINDS:
+        _prepare_source(f"control/{name}")
+        before = _mounts()
+        code = _try(name, _SOURCES / "control" / name / "object")
+        found[f"source-{name}"] = code, before != _mounts()
     for name, target in _GUARDED.items():
         base = _keep(f"control/{name}") if name != "unmount_shared_copy" else _keep(name)
         before = _mounts()
@@ -200,6 +235,8 @@ def daemon(controls, tmp_path_factory) -> Iterator[Engine]:
     (_KEPT / "unmount_shared_copy").rename(_KEPT / "control/unmount_shared_copy")
     for name in (*_GUARDED, "lifted", "open", "own"):
         _keep(name)
+    for name in _BINDS:
+        _prepare_source(name)
     with running(_policy(), tmp_path_factory.mktemp("mounts")) as engine:
         yield engine
 
@@ -239,6 +276,25 @@ def test_records_tell_what_was_refused(daemon) -> None:
     shown = record["object"]
     assert str(_place("deny", _BY_NAME["flags"])) == shown["path"]
     assert ("tmpfs", "none", ["nosuid"]) == (shown["fsType"], shown["source"], shown["mountFlags"])
+
+
+@pytest.mark.parametrize("name", _BINDS)
+def test_any_source_can_be_bound_without_a_policy(name, controls) -> None:
+    """However it is written."""
+    assert (0, True) == controls[f"source-{name}"]
+
+
+@pytest.mark.parametrize("name", _BINDS)
+def test_source_that_cannot_be_read_whole_is_not_known(name, daemon) -> None:
+    """What it begins with does not permit it, and it is counted."""
+    unknown = kernel_counts()["name_unknown"]
+    before = _mounts()
+
+    code = _try(name, _SOURCES / name / "object")
+
+    assert (0 if _BINDS[name] else _ERROR, _BINDS[name]) == (code, before != _mounts())
+    is_long = name in {"bind_longer_source", "bind_above_by_long_source"}
+    assert is_long == (kernel_counts()["name_unknown"] > unknown)
 
 
 # ---- Guards ------------------------------------------------------------------------------------
