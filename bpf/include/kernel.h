@@ -577,6 +577,7 @@ enum kernel_load_data_id {
 /* In newer kernels; in older ones these are constants of the preprocessor, ENF_DCACHE_*. */
 enum dentry_flags {
 	DCACHE_MOUNTED = 1 << 15,
+	DCACHE_NOKEY_NAME = 1 << 22,
 };
 
 /* Not structures but constants of the kernel's interface to itself and to user space. */
@@ -603,6 +604,7 @@ enum dentry_flags {
 #define ENF_MS_PROPAGATION 0x1e0000 /* unbindable, private, slave, shared */
 #define ENF_MS_RELATIME 0x200000
 #define ENF_DCACHE_MOUNTED 0x10000
+#define ENF_DCACHE_NOKEY_NAME 0x2000000
 #define ENF_FMODE_READ 0x1
 #define ENF_FMODE_WRITE 0x2
 #define ENF_O_APPEND 02000

@@ -59,7 +59,7 @@ static __always_inline __u64 enf_print(__u64 print, __u64 value)
  * *print*: where the print of the names and mounts on the way begins, which enf_walk_of() has then; 0: no print.
  *
  * Returns: 0 and the path in s->text[s->object.path_at, + path_len), or not 0. Of a path that is too long it
- * is the head, in whole components (ENF_OF_CUT).
+ * is the head, in whole components (ENF_OF_CUT). In an encrypted directory, s->folds is set.
  */
 int enf_walk_up(struct enf_scratch *s, __u64 dentry, __u64 mount, __u64 root, __u64 print);
 

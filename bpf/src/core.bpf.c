@@ -17,6 +17,7 @@
 #include "directory.bpf.h"
 #include "drift.bpf.h"
 #include "emit.bpf.h"
+#include "fold.bpf.h"
 #include "prefilter.bpf.h"
 #include "marks.bpf.h"
 #include "point_call.h"
@@ -164,6 +165,9 @@ int enf_core_prefilter(const struct enf_key *key)
 	int found, is_name;
 
 	if (!key)
+		return 0;
+	/* There a name may be none that a rule could have, and only the whole way to it tells. */
+	if (enf_is_encrypted(key->dir))
 		return 0;
 	is_name = !!(ENF_BIT(key->pair & 63) & ENF_NAME_OPS);
 	/* What the hook could not look up: files that are told by their name. */

@@ -65,7 +65,7 @@ struct enf_above {
 static long enf_above_one(__u32 i, void *arg)
 {
 	struct enf_above *above = arg;
-	__u64 parent = 0, sb = 0;
+	__u64 parent = 0, sb = 0, point = 0;
 
 	(void)i;
 	enf_read(parent, above->mount + enf_offset(struct mount, mnt_parent));
@@ -74,7 +74,9 @@ static long enf_above_one(__u32 i, void *arg)
 		return 1;
 	}
 	enf_read(sb, parent + enf_offset(struct mount, mnt.mnt_sb));
-	above->folds |= enf_has_encoding(sb, &above->word) || enf_compares(sb, &above->word);
+	enf_read(point, above->mount + enf_offset(struct mount, mnt_mountpoint));
+	above->folds |= enf_has_encoding(sb, &above->word) || enf_compares(sb, &above->word) ||
+			enf_in_encrypted(point);
 	above->mount = parent;
 	return above->folds != 0;
 }
@@ -152,6 +154,18 @@ static __always_inline int enf_fold_over(struct enf_folding *f)
 	return 0;
 }
 
+/* Has the dentry a name that stands for one that only the key tells? */
+static __always_inline int enf_lacks_key(struct enf_folding *f)
+{
+	__u32 flag = ENF_DCACHE_NOKEY_NAME;
+
+	if (bpf_core_enum_value_exists(enum dentry_flags, DCACHE_NOKEY_NAME))
+		flag = bpf_core_enum_value(enum dentry_flags, DCACHE_NOKEY_NAME);
+	f->word = 0;
+	enf_read(*(__u32 *)&f->word, f->dentry + enf_offset(struct dentry, d_flags));
+	return !!(f->word & flag);
+}
+
 static long enf_fold_one(__u32 i, void *arg)
 {
 	struct enf_folding *f = enf_folding_of(((struct enf_hold *)arg)->s);
@@ -180,6 +194,9 @@ static long enf_fold_one(__u32 i, void *arg)
 		if (!(f->word & ENF_S_CASEFOLD))
 			fold = ENF_FOLD_NONE;
 	}
+	/* It may be any name: onError decides, if a pattern could lie below the directory. */
+	if (enf_lacks_key(f))
+		fold = ENF_FOLD_OTHER;
 	if (fold) {
 		f->from = f->length;
 		if (fold > f->fold)

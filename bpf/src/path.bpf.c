@@ -295,15 +295,20 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 		s->folds = enf_may_fold(sb, mount);
 	root = mount ? enf_word_at(mount + enf_offset(struct mount, mnt.mnt_root))
 		     : enf_word_at(sb + enf_offset(struct super_block, s_root));
-	if (dentry == root || s->folds)
+	if (dentry == root)
 		s->in_directory = 0;
 	if (enf_walk_up(s, dentry, mount, root, print)) {
 		s->in_directory = 0; /* of what is unknown nothing is learnt */
 		return ENF_PATH_UNKNOWN;
 	}
 	s->print = enf_walk_of(s)->print;
+	if (s->folds)
+		s->in_directory = 0;
 	if (s->folds && enf_fold(s, dentry, mount, root))
 		return ENF_PATH_UNKNOWN;
+	/* A name with a key takes the place of one without, with the flag: walks must agree on that, too. */
+	if (s->print)
+		s->print = enf_print(s->print, s->object.flags & ENF_FOLD_BITS);
 	if (view != ENF_VIEW_PLACE)
 		return ENF_PATH_OK;
 	rc = enf_put_place(s);

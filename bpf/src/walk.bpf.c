@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* One step a dentry or a mount point, in a loop that the verifier bounds. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___walk
+#include "fold.bpf.h"
 #include "walk.bpf.h"
 
 #define ENF_WALK_MAX 4096  /* steps: a component or a mount; of a longer path the head */
@@ -176,6 +177,8 @@ __attribute__((noinline)) int enf_walk_up(struct enf_scratch *s, __u64 dentry, _
 
 	if (!s)
 		return 1;
+	if (enf_in_encrypted(dentry)) /* any name on the way may be one without a key */
+		s->folds = 1;
 	w = enf_walk_of(s);
 	w->dentry = dentry;
 	w->mount = mount;

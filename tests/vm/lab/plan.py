@@ -93,6 +93,7 @@ WEIGHTS = {
 ONE_ENGINE = frozenset(
     {
         "test_around_descriptors.py",
+        "test_around_encryption.py",
         "test_around_loader.py",
         "test_around_names.py",
         "test_around_network.py",
