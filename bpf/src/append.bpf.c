@@ -122,8 +122,8 @@ int BPF_PROG(enf_append_mprotect, struct vm_area_struct *vma, unsigned long reqp
 /* ---- Content that is exchanged ------------------------------------------------------------ */
 
 /*
- * ext4 exchanges blocks of two files, and asks of the second only that its descriptor can write. Which one that
- * is lies in the caller's memory, where another thread can change it: unknown, so that onError decides.
+ * ext4 exchanges blocks of two files, f2fs moves them, and both ask of the second only that its descriptor can write.
+ * Which one that is lies in the caller's memory, where another thread can change it: unknown, so that onError decides.
  */
 static __always_inline int enf_exchange_blocks(void)
 {
@@ -138,8 +138,10 @@ static __always_inline int enf_exchange_blocks(void)
 }
 
 /*
- * It also exchanges content and size of a file with those of its inode for boot loaders, which is a truncation. Also
- * attached where nobody tells appending from writing: then no row is about the second operation.
+ * ext4 also exchanges content and size of a file with those of its inode for boot loaders, and f2fs begins a
+ * transaction with an empty file: truncations. f2fs erases blocks, and SMB copies another file over this one, from its
+ * beginning, by any descriptor that can write. Also attached where nobody tells appending from writing: then no row is
+ * about the second operation.
  */
 static __always_inline int enf_exchange(struct file *file, unsigned int cmd)
 {
@@ -150,13 +152,24 @@ static __always_inline int enf_exchange(struct file *file, unsigned int cmd)
 		.n_ops = 1,
 	};
 
-	if (cmd == ENF_EXT4_IOC_MOVE_EXT)
+	switch (cmd) {
+	case ENF_EXT4_IOC_MOVE_EXT:
+	case ENF_F2FS_IOC_MOVE_RANGE:
+	case ENF_F2FS_IOC32_MOVE_RANGE:
 		return enf_exchange_blocks();
-	if (cmd != ENF_EXT4_IOC_SWAP_BOOT)
-		return 0;
-	if (file->f_flags & ENF_O_APPEND)
-		a.n_ops = 2;
-	return enf_act(&a);
+	case ENF_EXT4_IOC_SWAP_BOOT:
+	case ENF_F2FS_IOC_START_ATOMIC_REPLACE:
+		if (file->f_flags & ENF_O_APPEND)
+			a.n_ops = 2;
+		return enf_act(&a);
+	case ENF_F2FS_IOC_SEC_TRIM_FILE:
+	case ENF_CIFS_IOC_COPYCHUNK_FILE:
+		if (!(file->f_flags & ENF_O_APPEND))
+			return 0;
+		a.op[0] = ENF_OP_OVERWRITE;
+		return enf_act(&a);
+	}
+	return 0;
 }
 
 SEC("lsm/file_ioctl")

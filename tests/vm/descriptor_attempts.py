@@ -194,6 +194,15 @@ def exchange_with_loader_appending(path: str) -> None:
     _exchange_with_loader(path, _RW_APPEND)
 
 
+def control_elsewhere(path: str, number: str) -> None:
+    """A command that another file system than this one knows."""
+    fcntl.ioctl(os.open(path, _RW_APPEND), int(number, 16), bytes(64))
+
+
+def control_elsewhere_by_old_call(path: str, number: str) -> None:
+    old_call(54, os.open(path, _RW_APPEND), int(number, 16), low(bytes(64)))
+
+
 # ---- Set-user-ID ----------------------------------------------------------------------------------
 
 

@@ -37,6 +37,19 @@ _NEW = frozenset(
 """Ways that a kernel may lack: then the control ends with one of the errors above, and changes nothing."""
 
 
+# Commands of f2fs and SMB that change what is there by a descriptor to append (F2FS_IOC_*, CIFS_IOC_*), whose rule
+# refuses them, and whether the file is known. ext4 does not know them: that the engine asks first is all to be seen.
+_ELSEWHERE = (
+    ("c020f509", "append", False),  # MOVE_RANGE
+    ("c01cf509", "append", False),  # the same with words of 32 bits
+    ("4018f514", "append", True),  # SEC_TRIM_FILE
+    ("f519", "append", True),  # START_ATOMIC_REPLACE
+    ("f519", "truncate", True),
+    ("4004cf03", "append", True),  # COPYCHUNK_FILE
+)
+_ELSEWHERE_BY = ("control_elsewhere", "control_elsewhere_by_old_call")
+
+
 @attrs.frozen
 class Case:
     """
@@ -262,7 +275,18 @@ def controls(root) -> dict[tuple[str, str], Observed]:
 
 
 @pytest.fixture(scope="module")
-def memory_control() -> subprocess.CompletedProcess[bytes]:
+def elsewhere(root, controls) -> set[int]:
+    """How commands of other file systems end while no policy is active."""
+    path = _place(root, _BY_NAME["append"], "append", ruled=True)
+    return {
+        attempter.make(_SCRIPT, way, str(path), number).returncode
+        for way in _ELSEWHERE_BY
+        for number, _, _ in _ELSEWHERE
+    }
+
+
+@pytest.fixture(scope="module")
+def memory_control(elsewhere) -> subprocess.CompletedProcess[bytes]:
     """What becomes of memory while no policy is active."""
     return attempter.make(_SCRIPT, "chmod_memory", "-")
 
@@ -357,6 +381,20 @@ def test_what_cannot_be_told_is_refused_as_an_error(name, way, root, daemon):
 
     assert (_ERROR, case.unchanged, False) == (seen.code, seen.said, seen.is_changed), seen
     assert ("deny", True) == (record["action"], record["prevented"])
+
+
+@pytest.mark.parametrize("way", _ELSEWHERE_BY)
+@pytest.mark.parametrize("command", _ELSEWHERE)
+def test_commands_of_other_file_systems_are_decided(command, way, root, elsewhere, daemon):
+    """Before the file system is asked; on files that no rule is about, if it cannot be told which is changed."""
+    assert {errno.ENOTTY} == elsewhere
+    number, name, is_told = command
+    ruled, free = (_place(root, _BY_NAME[name], "append", ruled=ruled) for ruled in (True, False))
+
+    refused = attempter.make(_SCRIPT, way, str(ruled), number)
+    other = attempter.make(_SCRIPT, way, str(free), number)
+
+    assert (_ERROR, errno.ENOTTY if is_told else _ERROR) == (refused.returncode, other.returncode)
 
 
 # ---- Memory, other processes, records -------------------------------------------------------------
