@@ -319,6 +319,22 @@ int BPF_PROG(enf_open_truncate, struct file *file, int ret)
 	return enf_act_file(file, ENF_OP_TRUNCATE);
 }
 
+/*
+ * A file in which the kernel is to keep quotas. quotactl(2) reads what is there, and writes it, without a descriptor,
+ * and the file gets flags (it is immutable then). Also by an option of a mount.
+ */
+SEC("lsm/quota_on")
+int BPF_PROG(enf_quota_on, struct dentry *dentry, int ret)
+{
+	struct enf_access a = {
+		.dentry = (__u64)dentry,
+		.op = { ENF_OP_READ, ENF_OP_WRITE, ENF_OP_ATTRIBUTES },
+		.n_ops = 3,
+	};
+
+	return ret ? ret : enf_act(&a);
+}
+
 /* ---- Names -------------------------------------------------------------------------------- */
 
 /* By the prefilter, or by what is known of the directory: is there nothing to decide about the name? */

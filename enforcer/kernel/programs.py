@@ -191,6 +191,7 @@ HOOKS: Final = (
     # Before Linux 6.2 path_truncate and inode_setxattr are called where these are since.
     _hook("enf_file_truncate", optional=True),
     _hook("enf_open_truncate"),
+    _hook("enf_quota_on"),
     _hook("enf_path_mknod"),
     _hook("enf_path_unlink"),
     _hook("enf_path_rename"),

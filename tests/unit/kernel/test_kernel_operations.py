@@ -119,7 +119,7 @@ def test_a_program_that_no_operation_names_is_our_error():
 
 def test_hooks_are_named_once_in_the_order_of_operations():
     """However many of them are decided there."""
-    assert ("file_open",) == hooks_of([Op.READ, Op.APPEND])
+    assert ("file_open", "quota_on") == hooks_of([Op.READ, Op.APPEND])
     assert ("path_unlink", "path_rename") == hooks_of({Op.UNLINK})[:2]
     assert () == hooks_of([Op.SYSCALL])
 

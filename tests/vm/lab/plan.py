@@ -99,6 +99,7 @@ ONE_ENGINE = frozenset(
         "test_around_network.py",
         "test_around_nfs.py",
         "test_around_overlay.py",
+        "test_around_quota.py",
         "test_around_records.py",
         "test_around_spelling.py",
         "test_around_views.py",
