@@ -93,6 +93,31 @@ __attribute__((noinline)) int enf_describe_argv(struct enf_scratch *s, long len,
 	return 0;
 }
 
+/*
+ * The sets of *task* are of another image: a reload in the middle of the exec, or no working memory as it began. They
+ * cannot be computed any more, since the credentials and the executable are the new program's already. So rules are
+ * about everybody or nobody knows whom, which is their onError; who is not met by their arguments goes on.
+ * The end of the exec voids the label.
+ */
+static __always_inline void enf_know_nobody(const struct enf_image *image, struct enf_task *task)
+{
+	for (int i = 0; i < ENF_SUBJECT_WORDS; i++) {
+		task->subject[i] = !i; /* the first is everybody */
+		task->subject_unknown[i] = ~(__u64)!i;
+	}
+	task->ops = ~0ULL;
+	task->set = 0;
+	task->generation = image->generation;
+	enf_count(ENF_STAT_NO_TASK);
+}
+
+/* Nothing can be decided, which the caller has counted: too late to refuse, and early enough to kill. */
+static __always_inline void enf_argv_undecided(const struct enf_image *image)
+{
+	if (image->refuse_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
+		bpf_send_signal(ENF_SIGKILL);
+}
+
 int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 {
 	const struct enf_image *image = enf_current_image();
@@ -106,11 +131,12 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 		return 0;
 	/* The subject is who called exec: its sets were brought up to date when the exec began. */
 	task = bpf_task_storage_get(&tasks, t, NULL, 0);
-	if (!task) {
+	if (!task) { /* cannot tell who it is: killed if some row would refuse that */
 		enf_count(ENF_STAT_NO_TASK);
-		return 0; /* cannot tell whom to kill: the exec stands; bprm_check has had its say */
+		enf_argv_undecided(image);
+		return 0;
 	}
-	if (!(task->ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
+	if (task->generation == image->generation && !(task->ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
 		return 0;
 	number = enf_acquire_arguments();
 	if (!number) /* what they are is unknown: onError */
@@ -120,9 +146,15 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 	if (!s) {
 		enf_give_back(number);
 		enf_count(ENF_STAT_NO_SCRATCH);
-		return 0; /* as above */
+		enf_argv_undecided(image); /* as above */
+		return 0;
 	}
 	s->arguments = number;
+	image = enf_current_image(); /* the copy may have slept */
+	if (!image)
+		goto out;
+	if (task->generation != image->generation)
+		enf_know_nobody(image, task);
 	enf_count(ENF_STAT_DECISIONS);
 	enf_describe(s, a);
 	enf_describe_argv(s, n, argc);
@@ -130,9 +162,6 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 		enf_describe_drift(s, task, a);
 	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
 		enf_recall_alone(s);
-	/* A reload in the middle of an exec: the label is of the old policy, and so is the image
-	 * that had its say at bprm_check. Counted; the next exec meets the new one.
-	 */
 	if (!enf_decide_access(s, task, a)) {
 		/* Too late to refuse, early enough: no instruction of the program has run. */
 		if (s->verdict.action == ENF_ACT_DENY) {
@@ -142,9 +171,11 @@ int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 		enf_conclude(s, task, ENF_BY_KILL);
 		if (s->verdict.marks)
 			enf_mark_alone(s, task->generation);
-	} else {
-		enf_count(ENF_STAT_ARGV_UNKNOWN);
+	} else { /* a reload in this very moment: as above */
+		enf_count(ENF_STAT_NO_TASK);
+		enf_argv_undecided(image);
 	}
+out:
 	enf_release_arguments(s);
 	enf_release(s);
 	return 0;

@@ -144,7 +144,9 @@ int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 
 		enf_read_cred(own, bpf_get_current_task());
 		if (runtime != (own->flags & ENF_SF_RUNTIME)) {
+			/* Anew by the one ask: rules on arguments find the label as it is left here. */
 			own->flags ^= ENF_SF_RUNTIME;
+			enf_own_label(image);
 			own->generation = 0;
 		}
 	}

@@ -3,7 +3,8 @@
 A file system with a server that truncates as it opens: ``fuse_server.py PLACE LOG NAME...``.
 
 Mounted at PLACE, it has a file of each NAME. Each open is a line in LOG: the name, and ``truncated`` if it was.
-Says ``ready`` when it is mounted. Standalone: it knows nothing of enforcer.
+A NAME that ends with ``=`` and the path of an interpreter is that of a script. The first who reads it gets an answer
+when there is a file ``go`` beside LOG, and from then on there is one ``asked``. Says ``ready`` when it is mounted. Standalone: it knows nothing of enforcer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import stat
 import struct
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,8 +34,10 @@ class Server:
     """What is served; files have the numbers behind the root's, in their order."""
 
     def __init__(self, log: Path, names: list[str]) -> None:
-        self.names = names
-        self.contents = [CONTENT for _ in names]
+        words = [name.partition("=") for name in names]
+        self.names = [name for name, _, _ in words]
+        self.scripts = {name for name, _, interpreter in words if interpreter}
+        self.contents = [f"#!{path}\n".encode() if path else CONTENT for _, _, path in words]
         self.log = log
         self.answers: dict[int, Callable[[int, bytes], bytes]] = {
             _INIT: self._init,
@@ -81,7 +85,9 @@ class Server:
     def _attributes(self, node: int) -> bytes:
         is_root = node == _ROOT
         size = 0 if is_root else len(self.contents[node - _ROOT - 1])
-        mode = stat.S_IFDIR | 0o755 if is_root else stat.S_IFREG | 0o644
+        is_script = not is_root and self.names[node - _ROOT - 1] in self.scripts
+        kind = stat.S_IFDIR if is_root else stat.S_IFREG
+        mode = kind | (0o755 if is_root or is_script else 0o644)
         return struct.pack("=6Q10I", node, size, 0, 0, 0, 0, 0, 0, 0, mode, 1, 0, 0, 0, 4096, 0)
 
     def _open(self, node: int, body: bytes) -> bytes:
@@ -97,6 +103,10 @@ class Server:
 
     def _read(self, node: int, body: bytes) -> bytes:
         _, offset, size = struct.unpack_from("=QQI", body)
+        if self.names[node - _ROOT - 1] in self.scripts:
+            self.log.with_name("asked").touch()
+            while not self.log.with_name("go").exists():
+                time.sleep(0.05)
         return self.contents[node - _ROOT - 1][offset : offset + size]
 
 

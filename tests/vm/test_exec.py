@@ -4,23 +4,19 @@
 from __future__ import annotations
 
 import errno
-import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 import pytest
-from daemon import every_map, kernel_counts
+from daemon import kernel_counts
 from engine import Engine, python, running
 from programs import RAN, Ended, Workshop, unprivileged
-
-from enforcer import _abi
-from enforcer.libbpf import calls
+from starving import without_memory
 
 ROOT = Path("/opt/enforcer-test-exec")
 USER = {"deny": 1001, "kill": 1002}  # who tries what has no path of its own
@@ -328,29 +324,12 @@ def test_arguments_kill_before_the_first_instruction(name, shop, controls, engin
     assert shop.launch("path", ROOT / "args" / good[0], *good[1:]) == RAN
 
 
-@contextmanager
-def without_memory_for_arguments() -> Iterator[None]:
-    """Take all of it, as decisions would that do not end."""
-    (found,) = (each["id"] for each in every_map() if each["name"] == "arguments")
-    fd = calls.map_by_id(found)
-    size, count = calls.map_facts(fd).value_size, _abi.ENF_ARGUMENTS
-    taken = (1).to_bytes(4, "little").ljust(size, b"\0")
-    try:
-        for number in range(count):
-            calls.update(fd, number, taken)
-        yield
-    finally:
-        for number in range(count):
-            calls.update(fd, number, bytes(size))
-        os.close(fd)
-
-
 def test_arguments_for_which_there_is_no_memory_are_unknown(shop, controls, engine):
     """Fails closed where a rule on this program would refuse, nowhere else, and is counted."""
     bad, good = ARGS["index"]
     before = kernel_counts()
 
-    with without_memory_for_arguments():
+    with without_memory("arguments"):
         assert shop.launch("path", ROOT / "args" / bad[0], *bad[1:]) == REFUSED["kill"]
         assert shop.launch("path", ROOT / "args" / good[0], *good[1:]) == REFUSED["kill"]
         assert shop.launch("path", ROOT / "mark") == RAN

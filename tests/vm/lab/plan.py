@@ -26,6 +26,7 @@ TESTS = Path("tests/vm")
 # About how long the files take on a processor of their own, in units of 10 seconds; others count as 1.
 # This is an order and no more: who takes the longest first is left with little at the end.
 WEIGHTS = {
+    "test_argv.py": 3,
     "test_around_code.py": 3,
     "test_around_descriptors.py": 3,
     "test_around_loader.py": 4,
@@ -92,6 +93,7 @@ WEIGHTS = {
 # knows of processes from before it, or about its start, or how it ends.
 ONE_ENGINE = frozenset(
     {
+        "test_argv.py",
         "test_around_descriptors.py",
         "test_around_encryption.py",
         "test_around_loader.py",
