@@ -377,7 +377,7 @@ enum enf_sys_kind { /* of an argument, four bits each */
  */
 #define ENF_SYS_KINDS_AT 16
 #define ENF_SYS_COMPAT 0x10000000000	 /* 32-bit entry: other registers, half as wide */
-#define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call, 1 where the others lie */
+#define ENF_SYS_SOCKETCALL 0x20000000000 /* argument 0 says which call */
 #define ENF_SYS_IPC 0x40000000000	 /* argument 0 says which call */
 #define ENF_SYS_CASTS 0x80000000000	 /* some of enf_casts are of this call */
 #define ENF_SYS_CALL_AT 48

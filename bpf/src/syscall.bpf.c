@@ -10,30 +10,18 @@
 #include "act.h"
 #include "call.h"
 
-/* Whether the call is the one of the many that this entry stands for; then its own arguments. */
-static __always_inline int enf_is_asked(struct enf_call *call)
+/*
+ * Whether the call is the one of the many that this entry stands for: a register says so. Its own arguments are told
+ * as unknown. Those of socketcall lie in the caller's memory, from which the kernel copies them after this.
+ */
+static __always_inline int enf_is_asked(const struct enf_call *call)
 {
 	__u32 number = (call->told >> ENF_SYS_CALL_AT) & 0xff;
 
-	if (call->told & ENF_SYS_SOCKETCALL) {
-		__u64 from = (__u32)call->arg[1];
-
-		if ((__u32)call->arg[0] != number)
-			return 0;
-		for (int i = 0; i < ENF_SYS_ARGS; i++) {
-			__u32 value = 0;
-
-			/* Not one more than there are: what lies behind them may be unreadable. */
-			if (!(call->told >> (ENF_SYS_KINDS_AT + 4 * i) & 15))
-				break;
-			if (bpf_probe_read_user(&value, sizeof(value),
-						(const void *)(from + 4 * i)))
-				call->told |= ~0ULL << ENF_SYS_UNKNOWN_AT;
-			call->arg[i] = value;
-		}
-	} else if (call->told & ENF_SYS_IPC) {
+	if (call->told & ENF_SYS_SOCKETCALL)
+		return (__u32)call->arg[0] == number;
+	if (call->told & ENF_SYS_IPC)
 		return ((__u32)call->arg[0] & 0xffff) == number; /* above: a version */
-	}
 	return 1;
 }
 

@@ -171,8 +171,8 @@ _SOCKETCALLS: Final = {
     "getsockname": "6",
     "getpeername": "7",
     "socketpair": "8",
-    "sendto": "11 9/45",
-    "recvfrom": "12 10/45",
+    "sendto": "11 9",
+    "recvfrom": "12 10",
     "shutdown": "13",
     "setsockopt": "14",
     "getsockopt": "15",
@@ -238,12 +238,11 @@ def _entries(call: Call) -> Iterator[Entry]:
     for name, unknown in _listed(f"{own} {_ALSO_32.get(call.name, '')}"):
         for function in (f"__ia32_sys_{name}", f"__ia32_compat_sys_{name}"):
             yield Entry(function, told | unknown << _UNKNOWN_AT)
-    for number, unknown in _listed(_SOCKETCALLS.get(call.name, "")):
-        cookie = told | _SOCKETCALL | int(number) << _CALL_AT | unknown << _UNKNOWN_AT
-        yield from _shared("socketcall", cookie)
+    told |= _ALL << _UNKNOWN_AT
+    for number in _SOCKETCALLS.get(call.name, "").split():
+        yield from _shared("socketcall", told | _SOCKETCALL | int(number) << _CALL_AT)
     if call.name in _IPCS:
-        cookie = told | _IPC | _IPCS[call.name] << _CALL_AT | _ALL << _UNKNOWN_AT
-        yield from _shared("ipc", cookie)
+        yield from _shared("ipc", told | _IPC | _IPCS[call.name] << _CALL_AT)
 
 
 def _listed(words: str) -> Iterable[tuple[str, int]]:

@@ -3,8 +3,10 @@
  * Make one system call by its 64-bit or its 32-bit entry, and say what came of it.
  *
  *   calls ENTRY NAME    ENTRY: 64, 32, mux, which is the 32-bit call that stands for many, dirty,
- *                       which is 64 with the halves of registers set that no int has, or
- *                       unreadable, which is 64 with an address where nothing is as argument 0
+ *                       which is 64 with the halves of registers set that no int has,
+ *                       unreadable, which is 64 with an address where nothing is as argument 0,
+ *                       harmless, which is mux with 2 as argument 2, or raced, which is mux again
+ *                       and again while another thread changes that to 2 and back
  *
  * Prints "RESULT BEFORE AFTER": what the kernel returned, and what the call changes, asked before and
  * after by other ways. Static and at a fixed place, so that addresses fit into 32 bits.
@@ -13,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -287,6 +290,35 @@ static long enter32(long number, const long *a)
 	return (int)result;
 }
 
+static volatile int over;
+
+static void *flip(void *none)
+{
+	volatile unsigned int *raced = &many[2];
+
+	for (unsigned int n = 0; !over; n++)
+		*raced = n & 1 ? 2 : arg[2];
+	return none;
+}
+
+/* Until it has changed something that it changes, or long enough. */
+static long race(const struct call *call, const long *a)
+{
+	long before = call->state(), result = 0;
+	pthread_t other;
+
+	if (pthread_create(&other, NULL, flip, NULL))
+		exit(2);
+	for (int i = 0; i < 20000; i++) {
+		result = enter32(102, a);
+		if (!(i % 64) && call->state() != before)
+			break;
+	}
+	over = 1;
+	pthread_join(other, NULL);
+	return result;
+}
+
 static long enter(const struct call *call, const char *entry)
 {
 	if (!strcmp(entry, "64")) {
@@ -311,6 +343,10 @@ static long enter(const struct call *call, const char *entry)
 	if (call->socketcall) {
 		long a[6] = { call->socketcall, P(many) };
 
+		if (!strcmp(entry, "raced"))
+			return race(call, a);
+		if (!strcmp(entry, "harmless"))
+			many[2] = 2;
 		return enter32(102, a);
 	}
 	if (call->ipc) {

@@ -93,7 +93,7 @@ ARGUMENTS = {
     "keyctl": "{index: 1, equal: -1}, {index: 2, equal: 1}",
     "mmap": "{index: 4, range: 3-9}",
 }
-UNKNOWN = (("mux", "shmget"), ("32", "pread64"), ("32", "nice"))
+UNKNOWN = (("mux", "shmget"), ("mux", "setsockopt"), ("32", "pread64"), ("32", "nice"))
 """Where what the rule compares is unknown."""
 
 MUX = ("shmget", "semget", "msgget", "setsockopt", "socketpair")
@@ -333,6 +333,16 @@ def test_records_tell_what_is_unknown(engine):
     *_, length, position = event["object"]["arguments"]
     assert (3, None, ["n3"]) == (length, position, event["object"]["unknown"])
     assert event["prevented"]
+
+
+@pytest.mark.parametrize("entry", ["raced", "harmless"])
+def test_nobody_can_change_what_was_compared(engine, entry):
+    """The arguments of socketcall lie in memory that the kernel reads after the decision: onError denies."""
+    assert (-errno.EBADMSG, False) == call(DENIED, entry, "setsockopt")
+    event = engine.wait_for(lambda e: e.get("rule") == "denied-setsockopt" and e["onError"])
+    assert [None] * 5 == event["object"]["arguments"]
+
+    assert (0, entry == "raced") == call(FREE, entry, "setsockopt")
 
 
 def test_a_kernel_that_cannot_says_so(programs, tmp_path):
