@@ -17,6 +17,7 @@
 
 #define ENF_CODE_TRUSTED 1
 #define ENF_CODE_FOREIGN 2
+#define ENF_CODE_LENT 3 /* what its parent has, in whose memory it runs */
 #define ENF_CODE_FLAGS (ENF_SF_TRUSTED_CODE | ENF_SF_CODE_UNKNOWN)
 
 #define ENF_SB_NOSUID 0x2
@@ -79,13 +80,34 @@ static __always_inline int enf_is_trusted_file(__u64 file)
 
 /* ---- Processes ---------------------------------------------------------------------------- */
 
+/*
+ * What is known of the process of *leader*. Of one that runs in its parent's memory (vfork) it is what is known of the
+ * parent: each of them can map code for both. Where the parent has other memory by now, nobody can say what was mapped.
+ */
+static __always_inline struct enf_code *enf_known_code(struct task_struct *leader, int *foreign)
+{
+	struct enf_code *known = bpf_task_storage_get(&code, leader, NULL, 0);
+	struct task_struct *parent;
+
+	*foreign = known && known->state == ENF_CODE_FOREIGN;
+	if (!known || known->state != ENF_CODE_LENT)
+		return known;
+	parent = leader->real_parent;
+	*foreign = !parent || enf_address(parent->mm) != enf_address(leader->mm);
+	if (*foreign)
+		return known;
+	known = bpf_task_storage_get(&code, parent->group_leader, NULL, 0);
+	*foreign = known && known->state != ENF_CODE_TRUSTED;
+	return known;
+}
+
 static __always_inline __u32 enf_code_flags(struct task_struct *leader)
 {
-	const struct enf_code *known = bpf_task_storage_get(&code, leader, NULL, 0);
+	int foreign;
 
-	if (!known)
+	if (!enf_known_code(leader, &foreign))
 		return ENF_SF_CODE_UNKNOWN;
-	return known->state == ENF_CODE_TRUSTED ? ENF_SF_TRUSTED_CODE : 0;
+	return foreign ? 0 : ENF_SF_TRUSTED_CODE;
 }
 
 /* The label of the current task, or a copy of one, takes over what is known of its process. */
@@ -113,18 +135,20 @@ static __always_inline void enf_exec_code(struct task_struct *t, int asked, int 
 		enf_count(ENF_STAT_NO_TASK);
 }
 
+/* The state of a child of the current task, which is born with *clone_flags*; 0: unknown. */
+int enf_child_code(unsigned long clone_flags);
+
 /* A child has the mappings of its parent. Without memory for that it is unknown. */
-static __always_inline void enf_fork_code(struct task_struct *child)
+static __always_inline void enf_fork_code(struct task_struct *child, unsigned long clone_flags)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
-	const struct enf_code *own = bpf_task_storage_get(&code, t->group_leader, NULL, 0);
+	int state = enf_child_code(clone_flags);
 	struct enf_code *fresh;
 
-	if (!own)
+	if (!state)
 		return;
 	fresh = bpf_task_storage_get(&code, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (fresh)
-		fresh->state = own->state;
+		fresh->state = state;
 	else
 		enf_count(ENF_STAT_NO_TASK);
 }

@@ -581,6 +581,8 @@ enum dentry_flags {
 };
 
 /* Not structures but constants of the kernel's interface to itself and to user space. */
+#define ENF_CLONE_VM 0x00000100
+#define ENF_CLONE_VFORK 0x00004000
 #define ENF_CLONE_PARENT 0x00008000
 #define ENF_CLONE_THREAD 0x00010000
 #define ENF_MNT_NOSUID 0x01 /* of vfsmount.mnt_flags */

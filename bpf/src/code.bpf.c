@@ -6,26 +6,41 @@
 #include "around.bpf.h"
 #include "code.bpf.h"
 
-/* The state of the current process, if there is something to lose. */
+/* The state of the current process, or of the parent whose memory it runs in, if there is something to lose. */
 static __always_inline struct enf_code *enf_trusted_code(void)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct enf_code *known = bpf_task_storage_get(&code, t->group_leader, NULL, 0);
+	int foreign;
+	struct enf_code *known = enf_known_code(bpf_get_current_task_btf()->group_leader, &foreign);
 
-	return known && known->state == ENF_CODE_TRUSTED ? known : NULL;
+	return known && !foreign ? known : NULL;
 }
 
-/* A child that shares the memory of its parent (vfork, CLONE_VM) has mapped it for both. */
-static __always_inline void enf_lose_trust(struct enf_code *known)
+/*
+ * A child that only waits for its exec in the memory of its parent, as programs begin others (vfork, posix_spawn), has
+ * what that has. Who shares memory in any other way is not trusted, on both sides: nothing leads from one to the other.
+ * Not inline: the verifier would take each way through this on through the rest of a fork.
+ */
+__attribute__((noinline)) int enf_child_code(unsigned long clone_flags)
 {
-	struct task_struct *t = bpf_get_current_task_btf(), *parent = t->real_parent;
-	struct enf_code *other = NULL;
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct enf_code *own = bpf_task_storage_get(&code, t->group_leader, NULL, 0), *known;
+	int foreign;
 
+	if (!own)
+		return 0;
+	known = enf_known_code(t->group_leader, &foreign);
+	if (!known)
+		return 0;
+	if (foreign)
+		return ENF_CODE_FOREIGN;
+	if (!(clone_flags & ENF_CLONE_VM))
+		return ENF_CODE_TRUSTED;
+	if (own->state != ENF_CODE_LENT && (clone_flags & ENF_CLONE_VFORK) &&
+	    !(clone_flags & ENF_CLONE_PARENT))
+		return ENF_CODE_LENT;
+	own->state = ENF_CODE_FOREIGN;
 	known->state = ENF_CODE_FOREIGN;
-	if (parent && enf_address(parent->mm) == enf_address(t->mm))
-		other = bpf_task_storage_get(&code, parent->group_leader, NULL, 0);
-	if (other)
-		other->state = ENF_CODE_FOREIGN;
+	return ENF_CODE_FOREIGN;
 }
 
 /* What is writable as well, or memory of no file, is not what root wrote. */
@@ -45,7 +60,7 @@ int enf_mmap_code(unsigned long long *ctx)
 		return 0;
 	file = enf_mapped_file(ctx);
 	if (!file || (m.prot & ENF_PROT_WRITE) || !enf_is_trusted_file(file))
-		enf_lose_trust(known);
+		known->state = ENF_CODE_FOREIGN;
 	return 0;
 }
 
@@ -70,6 +85,6 @@ int BPF_PROG(enf_mprotect_code, struct vm_area_struct *vma, unsigned long reqpro
 	bpf_core_read(&file, sizeof(file), &vma->vm_file);
 	bpf_core_read(&copies, sizeof(copies), &vma->anon_vma);
 	if (!file || copies || (prot & ENF_PROT_WRITE) || !enf_is_trusted_file(file))
-		enf_lose_trust(known);
+		known->state = ENF_CODE_FOREIGN;
 	return 0;
 }

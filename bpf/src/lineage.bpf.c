@@ -72,7 +72,7 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	if (clone_flags & ENF_CLONE_THREAD)
 		return 0; /* its marks and its code are those of the first thread */
 	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
-		enf_fork_code(child);
+		enf_fork_code(child, clone_flags);
 	return enf_fork_marks(image, child);
 }
 
@@ -146,8 +146,8 @@ int BPF_PROG(enf_exec_begin, struct linux_binprm *bprm, int ret)
 		if (runtime != (own->flags & ENF_SF_RUNTIME)) {
 			/* Anew by the one ask: rules on arguments find the label as it is left here. */
 			own->flags ^= ENF_SF_RUNTIME;
-			enf_own_label(image);
 			own->generation = 0;
+			enf_own_label(image);
 		}
 	}
 	return enf_exec_marks(image);

@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,85 @@ static int shut(const char *secret)
 	return open(secret, O_RDONLY) < 0 ? errno : 0;
 }
 
+/*
+ * Processes that share memory, and who opens SECRET in the end: its answer, whoever waited for it. A pipe says when the
+ * code has come, which each of them can have brought for all.
+ */
+static struct {
+	const char *secret;
+	char *file; /* NULL: none comes */
+	int ready[2], go[2];
+	int answer;
+} with;
+
+static void *load_meanwhile(void *none)
+{
+	char byte;
+
+	need(read(with.ready[0], &byte, 1) == 1, "ready");
+	need(!with.file || map(with.file, EXEC) != MAP_FAILED, "mapped");
+	need(write(with.go[1], "", 1) == 1, "go");
+	return none;
+}
+
+static int look_when_told(void *none)
+{
+	char byte;
+
+	need(write(with.ready[1], "", 1) == 1 && read(with.go[0], &byte, 1) == 1, "told");
+	with.answer = shut(with.secret);
+	return !!none;
+}
+
+static int map_in_child(void *none)
+{
+	return map(with.file, EXEC) == MAP_FAILED || none;
+}
+
+static int map_in_grandchild(void *none)
+{
+	static char below[16 * PAGE] __attribute__((aligned(16)));
+
+	return clone(map_in_child, below + sizeof(below), CLONE_VM | CLONE_VFORK | SIGCHLD, none) < 0;
+}
+
+static int born(int (*child)(void *), int flags)
+{
+	int pid = clone(child, stack + sizeof(stack), CLONE_VM | SIGCHLD | flags, NULL);
+
+	need(pid > 0, "clone");
+	return pid;
+}
+
+/* Another thread maps the file while a child runs in this memory, and it is the child that looks. */
+static int look_beside_thread(int flags)
+{
+	pthread_t thread;
+
+	need(!pipe(with.ready) && !pipe(with.go), "pipe");
+	need(!pthread_create(&thread, NULL, load_meanwhile, NULL), "thread");
+	born(look_when_told, flags);
+	need(!pthread_join(thread, NULL), "join");
+	need(wait(NULL) > 0, "wait");
+	return with.answer;
+}
+
+/* A process that is not the child of the one that it shares memory with maps the file. */
+static int look_beside_sibling(void)
+{
+	int status, sibling, middle = fork();
+
+	if (!middle) {
+		sibling = born(map_in_child, CLONE_PARENT | CLONE_VFORK);
+		need(sibling > 0, "sibling");
+		_exit(shut(with.secret));
+	}
+	for (sibling = 0; sibling < 2; sibling++)
+		if (wait(&status) == middle)
+			with.answer = WEXITSTATUS(status);
+	return with.answer;
+}
+
 int main(int argc, char **argv)
 {
 	const char *mode = argc > 2 ? argv[2] : "plain";
@@ -66,6 +146,8 @@ int main(int argc, char **argv)
 	void *result;
 	int status;
 
+	with.secret = argv[1];
+	with.file = file;
 	if (!strcmp(mode, "anonymous")) {
 		need(mmap(0, PAGE, EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED, mode);
 	} else if (!strcmp(mode, "protected")) {
@@ -87,6 +169,18 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "shared memory")) {
 		need(clone(map_for_parent, stack + sizeof(stack), CLONE_VM | SIGCHLD, file) > 0, mode);
 		need(wait(&status) > 0 && !status, mode);
+	} else if (!strcmp(mode, "beside a thread")) {
+		return look_beside_thread(CLONE_VFORK);
+	} else if (!strcmp(mode, "beside a thread, not waited for")) {
+		return look_beside_thread(0);
+	} else if (!strcmp(mode, "beside a sibling")) {
+		return look_beside_sibling();
+	} else if (!strcmp(mode, "below a child")) {
+		born(map_in_grandchild, CLONE_VFORK);
+		need(wait(NULL) > 0, mode);
+	} else if (!strcmp(mode, "spawn")) {
+		need(!posix_spawn(&status, "/bin/true", NULL, NULL, argv, environ), mode);
+		need(wait(NULL) > 0, mode);
 	} else if (!strcmp(mode, "load, fork")) {
 		need(!!load(file), mode);
 		if (fork()) {
