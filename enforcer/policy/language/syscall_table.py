@@ -3,7 +3,8 @@
 Every system call of x86-64: its number, and what the kernel looks at of each argument.
 
 Made by ``scripts/syscall-table.py`` from the headers of Linux 6.12 (``asm/unistd_64.h``,
-``linux/syscalls.h``). A later kernel may have more; numbers and prototypes never change.
+``linux/syscalls.h``), with what ``syscall_64.tbl`` of Linux 7.0 has beyond. A later kernel may have more;
+numbers and prototypes never change.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ sched_getattr/315/ipuu renameat2/316/ititu seccomp/317/uup getrandom/318/plu mem
 kexec_file_load/320/iiltl bpf/321/ipu execveat/322/itppi userfaultfd/323/i membarrier/324/iui
 mlock2/325/lli copy_file_range/326/ipiplu preadv2/327/lpllli pwritev2/328/lpllli
 pkey_mprotect/329/llli pkey_alloc/330/ll pkey_free/331/i statx/332/ituup
-io_pgetevents/333/lllppp rseq/334/puiu uretprobe/335/ pidfd_send_signal/424/iipu
+io_pgetevents/333/lllppp rseq/334/puiu uretprobe/335/ uprobe/336/ pidfd_send_signal/424/iipu
 io_uring_setup/425/up io_uring_enter/426/uuuupl io_uring_register/427/uupu open_tree/428/itu
 move_mount/429/ititu fsopen/430/tu fsconfig/431/iutpi fsmount/432/iuu fspick/433/itu
 pidfd_open/434/iu clone3/435/pl close_range/436/uuu openat2/437/itpl pidfd_getfd/438/iiu
@@ -131,7 +132,9 @@ landlock_restrict_self/446/iu memfd_secret/447/u process_mrelease/448/iu futex_w
 set_mempolicy_home_node/450/llll cachestat/451/uppu fchmodat2/452/ithu map_shadow_stack/453/llu
 futex_wake/454/pliu futex_wait/455/pllupi futex_requeue/456/puii statmount/457/pplu
 listmount/458/pplu lsm_get_self_attr/459/uppu lsm_set_self_attr/460/upuu
-lsm_list_modules/461/ppu mseal/462/lll
+lsm_list_modules/461/ppu mseal/462/lll setxattrat/463/itutpl getxattrat/464/itutpl
+listxattrat/465/itupl removexattrat/466/itut open_tree_attr/467/itupl file_getattr/468/itplu
+file_setattr/469/itplu listns/470/pplu rseq_slice_yield/471/
 """
 
 

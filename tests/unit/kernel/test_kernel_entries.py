@@ -19,14 +19,9 @@ from enforcer.policy.language.syscall_table import SYSCALLS, ArgKind
 
 DOCS = Path(__file__).parents[3] / "docs"
 MANY = ("sys_socketcall", "compat_sys_socketcall", "sys_ipc", "compat_sys_ipc")
-NEWER = (
-    *("setxattrat", "getxattrat", "listxattrat", "removexattrat", "open_tree_attr"),
-    *("file_getattr", "file_setattr", "listns", "rseq_slice_yield"),
-)
 NO_CALL = {
     "sys_ni_syscall": "the kernel has none",
     "compat_sys_lookup_dcookie": "gone since Linux 6.7, so that the table of 6.12 has it not",
-    **{f"sys_{name}": "newer than the table" for name in NEWER},
 }
 """Functions of 32-bit numbers that no rule can mean: why."""
 
