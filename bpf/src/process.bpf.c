@@ -319,6 +319,18 @@ int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_
 }
 
 /*
+ * Does the current task use a capability of others, whose credentials are not its own? That of who opened a file, which
+ * some files ask about at each use (file_ns_capable()), such as /proc/PID/pagemap. All else that is asked about others
+ * is what these may do: without audit, about a tracer (cap_ptrace_traceme()), and about who gets a message of netlink
+ * from another network namespace (do_one_broadcast()).
+ */
+static __always_inline int enf_uses_opener(int capability, unsigned int options)
+{
+	return !(options & ENF_CAP_OPT_NOAUDIT) && capability != ENF_CAP_SYS_PTRACE &&
+	       capability != ENF_CAP_NET_BROADCAST;
+}
+
+/*
  * The use of a capability that the process has. Asked very often, so only those that some rule names
  * go further than one look.
  */
@@ -338,8 +350,8 @@ int BPF_PROG(enf_capable, const struct cred *cred, void *ns, int capability, uns
 		return ret;
 	if (!enf_names_capability(capability))
 		return 0;
-	if ((__u64)cred != (__u64)t->cred) /* of another process: that one uses nothing */
-		return 0;
+	if ((__u64)cred != (__u64)t->cred && !enf_uses_opener(capability, options))
+		return 0; /* of another process: that one uses nothing */
 	if (enf_around && !enf_has_capability((__u64)cred, (__u64)ns, capability))
 		return 0;
 	return enf_act(&a);

@@ -144,6 +144,19 @@ static void gain(unsigned int bit)
 	need(syscall(SYS_capset, &head, had));
 }
 
+/* Where a page lies: /proc/self/pagemap tells it to whoever could know when they opened it. */
+static void see_frames(void)
+{
+	static char page[PAGE] = { 1 };
+	unsigned long long entry = 0;
+	int fd = need(open("/proc/self/pagemap", O_RDONLY));
+
+	gain(CAP_SYS_TIME); /* the same credentials, made anew */
+	need(pread(fd, &entry, sizeof(entry), (unsigned long)page / PAGE * sizeof(entry)));
+	errno = EPERM;
+	need(entry & ((1ULL << 55) - 1) ? 0 : -1);
+}
+
 static int on_identity(const char *name, const char *id)
 {
 	struct utsname host;
@@ -167,6 +180,8 @@ static int on_identity(const char *name, const char *id)
 	} else if (!strcmp(name, "use_sethostname")) { /* CAP_SYS_ADMIN; nothing changes */
 		need(uname(&host));
 		need(sethostname(host.nodename, strlen(host.nodename)));
+	} else if (!strcmp(name, "see_frames")) {
+		see_frames();
 	} else if (!strcmp(name, "use_chroot")) {
 		need(chroot("/"));
 	} else if (!strcmp(name, "userns")) {

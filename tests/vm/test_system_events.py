@@ -104,6 +104,13 @@ CASES = [
         other="userns",
         error=errno.EPERM,  # as if it had it not
     ),
+    Case(
+        "see_frames",
+        "process: capability",
+        "capability: SYS_ADMIN",
+        other="use_chroot",
+        error=errno.EPERM,
+    ),
     Case("userns", "process: userns", other="use_sethostname"),
     Case("map_anonymous", "memory: mapExec", other="protect_clean_file", neighbour=str(_DATA)),
     Case("map_writable_too", "memory: mapExec", "", str(_DATA), str(_DATA), "protect_clean_file"),
