@@ -314,10 +314,11 @@ static __always_inline int enf_guard_file(__u64 inode, __u64 dentry)
 	return enf_refuse_named(ENF_GUARD_FILE, ino, name);
 }
 
+/* O_TRUNC cuts a file that is opened for reading, and since v6.2 the hook of path_truncate is not asked about it. */
 SEC("lsm/file_open")
 int BPF_PROG(enf_guard_open, struct file *file, int ret)
 {
-	if (ret || !(file->f_mode & ENF_FMODE_WRITE))
+	if (ret || !(file->f_mode & ENF_FMODE_WRITE || file->f_flags & ENF_O_TRUNC))
 		return ret;
 	return enf_guard_file((__u64)file->f_inode, (__u64)file->f_path.dentry);
 }

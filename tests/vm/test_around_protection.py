@@ -408,7 +408,8 @@ def can_write(path: Path, flags: int = os.O_WRONLY) -> bool:
 def is_lasting(path: Path) -> bool:
     """Try to change a library in every way that would change its content; whether it is as before."""
     before = path.stat()
-    for flags in (os.O_WRONLY, os.O_RDWR | os.O_APPEND, os.O_WRONLY | os.O_TRUNC):
+    cutting = os.O_RDONLY | os.O_TRUNC  # which is not opened for writing
+    for flags in (os.O_WRONLY, os.O_RDWR | os.O_APPEND, os.O_WRONLY | os.O_TRUNC, cutting):
         assert not can_write(path, flags), (path, flags)
     for argv in (
         ("truncate", "-s", "1", str(path)),
@@ -431,6 +432,8 @@ def test_mapped_files_are_not_written(keyed):
         copy = Path("/root") / path.name
         copy.write_bytes(path.read_bytes())
         assert can_write(copy)
+        assert can_write(copy, os.O_RDONLY | os.O_TRUNC)
+        assert 0 == copy.stat().st_size
         copy.unlink()
     assert can_write(OPEN)
     assert is_active()
