@@ -211,20 +211,24 @@ static __noinline int enf_acts_on_system(__u64 name)
 	       enf_named(text, "sysrq");
 }
 
-/* Is it the switch of debugfs that takes away every kprobe, and so rules on system calls and functions? */
-static __noinline int enf_acts_on_kprobes(__u64 dentry)
+/*
+ * Is it a switch of debugfs: that which takes away every kprobe, and so rules on system calls and functions, or
+ * that which lets tasks be preempted where programs run, so that some operations pass undecided?
+ */
+static __noinline int enf_acts_on_kernel(__u64 dentry)
 {
 	struct enf_short_name text, folder;
 	__u64 name = 0, parent = 0;
 
 	enf_read(name, dentry + enf_offset(struct dentry, d_name.name));
 	text = enf_short_name_of(name);
-	if (!enf_named(text, "enabled"))
+	if (!enf_named(text, "enabled") && !enf_named(text, "preempt"))
 		return 0;
 	enf_read(parent, dentry + enf_offset(struct dentry, d_parent));
 	enf_read(name, parent + enf_offset(struct dentry, d_name.name));
 	folder = enf_short_name_of(name);
-	return enf_named(folder, "kprobes");
+	return enf_named(text, "preempt") ? enf_named(folder, "sched")
+					  : enf_named(folder, "kprobes");
 }
 
 /* Each write, not each open: a descriptor may be older than the guard, or than what it now acts on. */
@@ -251,7 +255,7 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 			return 0;
 		act = ENF_GUARD_CGROUP;
 	} else if (magic == ENF_DEBUGFS_MAGIC) {
-		if (!enf_acts_on_kprobes((__u64)file->f_path.dentry))
+		if (!enf_acts_on_kernel((__u64)file->f_path.dentry))
 			return 0;
 		act = ENF_GUARD_SYSTEM;
 	} else {

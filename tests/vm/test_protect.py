@@ -282,6 +282,7 @@ def test_cgroups_of_others_stay_open(protected):
         ("/proc/sys/kernel/sysrq", "1"),
         ("/proc/sys/kernel/ftrace_enabled", "0"),
         ("/sys/kernel/debug/kprobes/enabled", "0"),
+        ("/sys/kernel/debug/sched/preempt", "full"),
         ("/proc/{pid}/oom_score_adj", "1000"),
         ("/proc/{pid}/task/{pid}/oom_score_adj", "1000"),
     ],
@@ -408,6 +409,7 @@ def test_without_protection_each_succeeds(tmp_path):
         assert enforces()
         _switch_ftrace_off()
         _switch_kprobes_off()
+        _switch_preemption()
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
@@ -418,6 +420,15 @@ def test_without_protection_each_succeeds(tmp_path):
         assert 0 == attempt("umount", "-l", str(BPFFS)).returncode
         (CGROUPS / "plain" / "cgroup.kill").write_text("1")
         assert -9 == it.process.wait(60)
+
+
+def _switch_preemption() -> None:
+    switch = Path("/sys/kernel/debug/sched/preempt")
+    before = re.search(r"\((\w+)\)", switch.read_text())
+    assert before
+    switch.write_text("full")
+    assert "(full)" in switch.read_text()
+    switch.write_text(before[1])
 
 
 def _switch_kprobes_off() -> None:
