@@ -28,7 +28,7 @@ from enforcer.runtime.policies.enforcement import Enforcement
 from enforcer.runtime.policies.followed_links import Followed, LinkWatch
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
-from enforcer.runtime.policies.too_late import find_gaps
+from enforcer.runtime.policies.too_late import LOOK, PreemptionWatch, find_gaps
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.sessions.counts import Ledger
 from enforcer.runtime.sessions.outgoing import Outgoing
@@ -194,6 +194,7 @@ def begin(
     )
     _follow_containers(enforcement)
     enforcement.reactor.after(0, heap.trim)
+    enforcement.reactor.every(LOOK, PreemptionWatch(report).look)
     reported = _take_over(enforcement, before, store)
     if window is not None:
         enforcement.wait_to_confirm(window.seconds, session.expires_ns, returning)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import attrs
 
 from enforcer.errors import UnsupportedError
 from enforcer.kernel import entries, host, lsm_support, placement, points
@@ -14,9 +16,38 @@ from enforcer.policy.lint.degradation import Gap
 from enforcer.policy.model.points import Point, PointKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from enforcer.policy.model.policy import Rule
 
-__all__ = ["find_gaps", "why_late"]
+__all__ = ["LOOK", "PreemptionWatch", "find_gaps", "why_late"]
+
+LOOK: Final = 30.0
+"""Seconds between two looks whether preemption was switched on."""
+
+
+@attrs.define(eq=False, repr=False)
+class PreemptionWatch:
+    """Reports that preemption was switched on while policies are active, which were accepted without it."""
+
+    _report: Callable[[str], None]
+    _is_on: Callable[[], bool | None] = host.preempts
+    _was_on: bool | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._was_on = self._is_on()
+
+    def look(self) -> None:
+        """Compare with how it was."""
+        is_on = self._is_on()
+        if is_on is None:
+            return  # what is hidden for a while is compared with how it was before
+        if is_on and not self._was_on:
+            self._report(
+                "the kernel can now preempt tasks where policies are decided, so some operations may pass "
+                "undecided (enforcer doctor says which): somebody wrote to /sys/kernel/debug/sched/preempt"
+            )
+        self._was_on = is_on
 
 
 def why_late(at_calls: str | None, rule: Rule) -> str | None:

@@ -195,3 +195,28 @@ def test_all_is_told_at_once():
     assert ["one", "two"] == refused(rule(), at_call)
     assert ["three", "one", "two"] == refused(late, at_call, rule())
     assert ["three"] == refused(late)
+
+
+def test_preemption_that_was_switched_on_is_reported_once():
+    """Policies were accepted because there was none; also where it cannot be read in between."""
+    said: list[str] = []
+    states = iter([False, False, None, True, True, False, None, True])
+    watch = too_late.PreemptionWatch(said.append, lambda: next(states))
+
+    told = []
+    for _ in range(7):
+        watch.look()
+        told.append(len(said))
+
+    assert [0, 0, 1, 1, 1, 1, 2] == told
+    assert "may pass undecided" in said[0]
+
+
+def test_preemption_from_the_start_is_no_news():
+    """The start says it."""
+    said: list[str] = []
+    watch = too_late.PreemptionWatch(said.append, lambda: True)
+
+    watch.look()
+
+    assert not said
