@@ -181,6 +181,10 @@ struct mount {
 	struct mount *mnt_parent;
 	struct dentry *mnt_mountpoint;
 	struct vfsmount mnt;
+	struct list_head mnt_mounts; /* on it */
+	struct list_head mnt_child;  /* in that list of its parent */
+	struct list_head mnt_share;  /* its peers, in a ring */
+	struct mount *mnt_master;    /* one of the peers that it repeats */
 	struct list_head mnt_instance;
 	struct list_head mnt_list; /* of the namespace */
 	const char *mnt_devname;

@@ -182,6 +182,56 @@ def test_mounts_that_are_shared_do_not_carry_it_in(protected):
     check(protected, "mount")
 
 
+_SLAVE = """
+mount --make-rshared /sys
+unshare -m --propagation unchanged sleep 1000 & elsewhere=$!
+until [ "$(readlink /proc/$elsewhere/ns/mnt)" != "$(readlink /proc/self/ns/mnt)" ]; do :; done
+trap 'kill $elsewhere; mount --make-rprivate /sys' EXIT
+mount --make-rslave /sys
+"""
+_COVER = "mount -t tmpfs none /mnt && mkdir /mnt/a && mount -t tmpfs none /mnt/a &&"
+_THROUGH_MOUNTS = {
+    "by the master": f"{_SLAVE} nsenter -t $elsewhere -m umount -l {BPFFS}",
+    "of the tree": f"{_SLAVE} nsenter -t $elsewhere -m umount -l /sys",
+    "covered": f"{_SLAVE} export LIBMOUNT_FORCE_MOUNT2=always; nsenter -t $elsewhere -m "
+    f"sh -c '{_COVER} mount --move /mnt/a {BPFFS}'",
+    "covered by move_mount": f"{_SLAVE} nsenter -t $elsewhere -m "
+    f"sh -c '{_COVER} mount --move /mnt/a {BPFFS}'",
+    "by a second view": "mount --make-rshared /sys; trap 'mount --make-rprivate /mnt; umount -l /mnt; mount --make-rprivate /sys'"
+    " EXIT; mount -t tmpfs none /mnt; mkdir /mnt/b; mount --rbind /sys /mnt/b; umount -l /mnt/b",
+}
+"""How pins go by what is done to other mounts, which the host's repeat."""
+
+
+@pytest.mark.parametrize("way", _THROUGH_MOUNTS)
+def test_mounts_that_are_repeated_do_not_carry_it_in(protected, way):
+    """What the host's mount repeats, of a master or of a peer, is refused where it is done."""
+    result = attempt("sh", "-c", _THROUGH_MOUNTS[way])
+
+    assert result.returncode != 0
+    assert pin("enf_file_open").exists()
+    check(protected, "mount")
+
+
+_IN_ANOTHER_VIEW = {
+    "rmdir": "rmdir {}",
+    "replaced": "mkdir {}.new && mv -T {}.new {}",
+    "renamed": "mv {} {}.old",
+}
+
+
+@pytest.mark.parametrize("way", _IN_ANOTHER_VIEW)
+def test_what_the_pins_are_mounted_on_stays(protected, way):
+    """A directory that is no mount point elsewhere is not removed there: the kernel would unmount it here."""
+    deed = _IN_ANOTHER_VIEW[way].replace("{}", "/sys")
+
+    result = attempt("unshare", "-m", "sh", "-c", f"umount -l /sys; {deed}")
+
+    assert result.returncode != 0
+    assert pin("enf_file_open").exists()
+    check(protected, "mount")
+
+
 # ---- The daemon ---------------------------------------------------------------------------------
 
 
@@ -418,8 +468,45 @@ def test_without_protection_each_succeeds(tmp_path):
         assert 0 == attempt("mv", str(pin("enf_file_open")), str(BPFFS / "taken")).returncode
         assert 0 == attempt("rm", str(BPFFS / "taken")).returncode
         assert 0 == attempt("umount", "-l", str(BPFFS)).returncode
+        _lose_pins()
+        _lose_mounts()
         (CGROUPS / "plain" / "cgroup.kill").write_text("1")
         assert -9 == it.process.wait(60)
+
+
+def _lose_pins() -> None:
+    before = _mounted()
+    for way, script in _THROUGH_MOUNTS.items():
+        assert 0 == attempt("mount", "-t", "bpf", "none", str(BPFFS)).returncode
+        result = attempt("sh", "-c", script)
+        assert 0 == result.returncode, (way, result.stderr)
+        assert [("bpf", str(BPFFS))] != [m for m in _mounted() if m[1] == str(BPFFS)], way
+        while os.path.ismount(BPFFS):
+            assert 0 == attempt("umount", str(BPFFS)).returncode
+        for kind, place in before:
+            if not os.path.ismount(place):
+                assert 0 == attempt("mount", "-t", kind, "none", place).returncode, place
+
+
+def _mounted() -> list[tuple[str, str]]:
+    """What is mounted below /sys, and where."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [(w[2], w[1]) for w in map(str.split, lines) if w[1].startswith("/sys/")]
+
+
+def _lose_mounts() -> None:
+    for way, deed in _IN_ANOTHER_VIEW.items():
+        place = Path("/srv/place")
+        place.mkdir()
+        assert 0 == attempt("mount", "-t", "tmpfs", "none", str(place)).returncode
+        words = deed.replace("{}", str(place))
+        result = attempt("unshare", "-m", "sh", "-c", f"umount -l {place}; {words}")
+        assert 0 == result.returncode, (way, result.stderr)
+        assert not os.path.ismount(place), way
+        for left in (place, place.with_suffix(".old")):
+            attempt("umount", str(left))
+            if left.exists():
+                left.rmdir()
 
 
 def _switch_preemption() -> None:
