@@ -1028,7 +1028,8 @@ enum enf_guard_act {
 	ENF_GUARD_LIMIT = 10, /* its resource limits, its place on the processors */
 	ENF_GUARD_KEY = 11,   /* a wrong key was shown: see ENF_KNOCK */
 	ENF_GUARD_FILE = 12,  /* write a file that the daemon has mapped */
-	_ENF_GUARD_MAX = 13,
+	ENF_GUARD_PROBE = 13, /* put a probe into user space, where it could be the daemon's */
+	_ENF_GUARD_MAX = 14,
 };
 
 enum enf_guard_order {
@@ -1050,7 +1051,7 @@ struct enf_guard_call {
 	__u32 cgroup;	 /* not 0: the daemon's cgroup is its own, and protected */
 	__u32 blind;	 /* out: not 0 if dangerous calls cannot be told from others */
 	__u32 keyed;	 /* not 0: *verifier* is set */
-	__u32 _pad;
+	__u32 probes;	 /* type of the events of perf that are probes in user space; 0: none are */
 	char verifier
 		[32]; /* SHA-256 of the key that takes the place of the service manager's word */
 };

@@ -545,6 +545,7 @@ struct bpf_link {
 };
 
 struct perf_event_attr {
+	__u32 type;
 	__u64 sigtrap : 1;
 };
 
@@ -740,6 +741,7 @@ enum dentry_flags {
 #define ENF_PROC_MAGIC 0x9fa0
 #define ENF_SYSFS_MAGIC 0x62656572
 #define ENF_DEBUGFS_MAGIC 0x64626720
+#define ENF_TRACEFS_MAGIC 0x74726163
 #define ENF_OVERLAY_MAGIC 0x794c7630
 #define ENF_TMPFS_MAGIC 0x01021994
 #define ENF_RAMFS_MAGIC 0x858458f6

@@ -386,7 +386,7 @@ struct enf_guard {
 	__u64 verifier[4];  /* SHA-256 of the key */
 	__u64 keeper_start; /* who has shown the key, as the owner is known */
 	__u32 keeper_tgid;  /* 0: nobody */
-	__u32 _pad;
+	__u32 probes; /* type of the events of perf that are probes in user space; 0: none are */
 };
 
 struct {

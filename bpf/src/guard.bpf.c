@@ -362,6 +362,7 @@ int enf_guard_control(struct enf_guard_call *call)
 	g->reported = 0;
 	g->keeper_tgid = 0;
 	g->keyed = call->keyed;
+	g->probes = call->probes;
 	__builtin_memcpy(g->verifier, call->verifier, sizeof(g->verifier));
 	call->blind = g->blind;
 	g->armed_ns = bpf_ktime_get_boot_ns();

@@ -42,6 +42,26 @@ static __always_inline int enf_guard_link(__u32 fd)
 	return 1;
 }
 
+#define ENF_UPROBE_MULTI 48   /* of bpf_attach_type (v6.6) */
+#define ENF_UPROBE_SESSION 57 /* (v6.13) */
+
+/*
+ * A link that puts probes into user space: see enf_guard_perf_open. Here, too, the file is named by a path in the
+ * caller's memory.
+ */
+static __noinline int enf_guard_link_made(const struct enf_guard *g, const union bpf_attr *attr)
+{
+	__u32 create[3] = {}; /* program, target, kind */
+
+	if (!g || !enf_is_outsider(g))
+		return 0;
+	if (bpf_probe_read_kernel(create, sizeof(create), attr))
+		create[2] = ENF_UPROBE_MULTI; /* what cannot be read is refused */
+	if (create[2] != ENF_UPROBE_MULTI && create[2] != ENF_UPROBE_SESSION)
+		return 0;
+	return enf_refuse(ENF_GUARD_PROBE, 0, 0);
+}
+
 /* ---- The key ------------------------------------------------------------------------------ */
 
 #define ENF_SHA_WORDS 16 /* of a block; a key and its padding fill one */
@@ -176,6 +196,8 @@ int BPF_PROG(enf_guard_bpf, int cmd, union bpf_attr *attr, unsigned int size)
 		bpf_probe_read_kernel(&knock, sizeof(knock), attr);
 		return enf_answer_knock(g, &knock);
 	}
+	if (cmd == BPF_LINK_CREATE)
+		return enf_guard_link_made(g, attr);
 	if (cmd != BPF_PROG_GET_FD_BY_ID && cmd != BPF_MAP_GET_FD_BY_ID &&
 	    cmd != BPF_LINK_GET_FD_BY_ID && cmd != BPF_LINK_DETACH && cmd != BPF_LINK_UPDATE)
 		return 0;

@@ -32,7 +32,46 @@ int BPF_PROG(enf_guard_sigio, struct task_struct *p, struct fown_struct *fown, i
 	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig ? sig : ENF_SIGIO);
 }
 
-/* An event that sends SIGTRAP to the process it watches. */
+/*
+ * The type of the event that the caller asks for. Kernels that copy the attributes before they ask (v6.2, 0a041ebca4956,
+ * "perf/core: Call LSM hook after copying perf_event_attr") told them here until v6.15 (9ec84f79c5a7a, "perf: Remove
+ * unnecessary parameter of security check"). Else they are where the caller has them, and may still change.
+ */
+static __always_inline __u32 enf_asked_event(__u64 attr)
+{
+	struct pt_regs *regs;
+	__u32 type = 0;
+
+	if (attr > 0xffff) {
+		enf_read(type, attr + enf_offset(struct perf_event_attr, type));
+		return type;
+	}
+	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	bpf_probe_read_user(&type, sizeof(type), (const void *)BPF_CORE_READ(regs, di));
+	return type;
+}
+
+/*
+ * A probe in user space writes a breakpoint where it is told, be that inside of an instruction, and adds to a number
+ * where it is told. It is put by a path that the kernel reads after every hook from the caller's memory: so no probe
+ * of others is put while the guard is armed. What is not seen here is taken away again below, where the event is
+ * complete.
+ */
+SEC("lsm/perf_event_open")
+int enf_guard_perf_open(unsigned long long *ctx)
+{
+	struct enf_guard *g = enf_guard_state();
+	__u64 attr = enf_address((void *)ctx[0]);
+	__u32 asked = attr > 0xffff ? ctx[1] : attr;
+
+	/* The verdict of an earlier program is left unread: one that refuses is the last that is called. */
+	if (!g || !g->probes || asked != ENF_PERF_SECURITY_OPEN ||
+	    enf_asked_event(attr) != g->probes || !enf_is_outsider(g))
+		return 0;
+	return enf_refuse(ENF_GUARD_PROBE, 0, 0);
+}
+
+/* Also an event that sends SIGTRAP to the process it watches. */
 SEC("lsm/perf_event_alloc")
 int BPF_PROG(enf_guard_perf, struct perf_event *event, int ret)
 {
@@ -41,6 +80,8 @@ int BPF_PROG(enf_guard_perf, struct perf_event *event, int ret)
 
 	if (ret || !g)
 		return ret;
+	if (g->probes && event->attr.type == g->probes && enf_is_outsider(g))
+		return enf_refuse(ENF_GUARD_PROBE, 0, 0);
 	p = event->hw.target;
 	if (!p || !BPF_CORE_READ_BITFIELD_PROBED(event, attr.sigtrap) || !enf_is_owners(g, p) ||
 	    !enf_is_stranger(g))
@@ -231,6 +272,14 @@ static __noinline int enf_acts_on_kernel(__u64 dentry)
 					  : enf_named(folder, "kprobes");
 }
 
+/* Is it a file of tracefs by which probes are put into programs? Both take the same words. */
+static __noinline int enf_places_probes(__u64 name)
+{
+	struct enf_short_name text = enf_short_name_of(name);
+
+	return enf_named(text, "uprobe_events") || enf_named(text, "dynamic_events");
+}
+
 /* Each write, not each open: a descriptor may be older than the guard, or than what it now acts on. */
 SEC("lsm/file_permission")
 int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
@@ -243,7 +292,8 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 	if (ret || !(mask & (ENF_MAY_WRITE | ENF_MAY_APPEND)))
 		return ret;
 	magic = file->f_inode->i_sb->s_magic;
-	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC && magic != ENF_DEBUGFS_MAGIC)
+	if (magic != ENF_CGROUP2_MAGIC && magic != ENF_PROC_MAGIC && magic != ENF_DEBUGFS_MAGIC &&
+	    magic != ENF_TRACEFS_MAGIC)
 		return 0;
 	g = enf_guard_state();
 	if (!g || !enf_is_outsider(g))
@@ -258,6 +308,10 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
 		if (!enf_acts_on_kernel((__u64)file->f_path.dentry))
 			return 0;
 		act = ENF_GUARD_SYSTEM;
+	} else if (magic == ENF_TRACEFS_MAGIC) {
+		if (!enf_places_probes(name))
+			return 0;
+		act = ENF_GUARD_PROBE;
 	} else {
 		if (!enf_acts_on_system(name) &&
 		    !(enf_is_meddler(g) && enf_acts_on_owner(g, inode)))

@@ -55,4 +55,5 @@ OPERATIONS: dict[Op | GuardAct, OperationName] = {
     GuardAct.LIMIT: OperationName("protection", "limit", "prlimit64"),
     GuardAct.KEY: OperationName("protection", "key", "bpf"),
     GuardAct.FILE: OperationName("protection", "file", "openat"),
+    GuardAct.PROBE: OperationName("protection", "probe", "perf_event_open"),
 }

@@ -124,6 +124,7 @@ _ATTEMPTS: Final[dict[Op | GuardAct, str]] = {
     GuardAct.LIMIT: "limiting the daemon {}",
     GuardAct.KEY: "showing the engine a wrong key",
     GuardAct.FILE: "writing {}, which the daemon has mapped",
+    GuardAct.PROBE: "putting a probe where it could be the daemon's",
 }
 
 

@@ -72,6 +72,7 @@ class GuardAct(enum.Enum):
     LIMIT = _abi.ENF_GUARD_LIMIT
     KEY = _abi.ENF_GUARD_KEY
     FILE = _abi.ENF_GUARD_FILE
+    PROBE = _abi.ENF_GUARD_PROBE
 
 
 @attrs.frozen

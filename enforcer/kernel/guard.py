@@ -36,6 +36,7 @@ __all__ = ["Guard", "Kind", "attach", "lives_alone", "prepare", "programs"]
 
 _FORM, _NAMES = abi.decoder("enf_guard_call")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
+_PROBES: Final = Path("/sys/bus/event_source/devices/uprobe/type")
 _MAPPED: Final = 6  # fields of a mapping that has a name
 _OFFSPRING, _OFFSPRING_NAMES = abi.decoder("enf_offspring")
 
@@ -166,6 +167,7 @@ class Guard:
                 directory=fd,
                 cgroup=int(own_cgroup),
                 keyed=int(verifier is not None),
+                probes=_type_of_probes(),
                 verifier=verifier.stored if verifier is not None else b"",
             )
         except KernelError as error:
@@ -267,6 +269,22 @@ def attach(engine: Engine, specs: Iterable[ProgramSpec]) -> Guard:
     engine.links.attach([first[table.GUARD_EXIT]])
     made.register_session(fd for _, fd in engine.links.each())
     return made
+
+
+def _type_of_probes(file: Path = _PROBES) -> int:
+    """
+    Return the type of those events of perf that are probes in user space; 0 if this kernel has none.
+
+    Raises:
+        KernelError: if the kernel does not tell.
+    """
+    try:
+        return int(file.read_text(encoding="ascii"))
+    except (OSError, ValueError) as error:
+        # Fails closed: without sysfs nobody knows whether there are any.
+        if isinstance(error, FileNotFoundError) and file.parents[1].is_dir():
+            return 0
+        raise KernelError(f"cannot protect against probes: {file}: {error}") from error
 
 
 def _image_in(images: int, slot: Slot) -> int:

@@ -276,6 +276,7 @@ GUARD: Final = (
     _guard("enf_guard_prog_free", "bpf_prog_free", optional=True),
     _guard("enf_guard_kill", "task_kill"),
     _guard("enf_guard_sigio", "file_send_sigiotask"),
+    _guard("enf_guard_perf_open", "perf_event_open"),
     _guard("enf_guard_perf", "perf_event_alloc"),
     _guard("enf_guard_ptrace", "ptrace_access_check"),
     _guard("enf_guard_rlimit", "task_setrlimit"),

@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <signal.h>
@@ -118,6 +119,59 @@ static int trap(pid_t pid)
 											   : errno;
 }
 
+#define LIBRARY "/usr/lib/x86_64-linux-gnu/libc.so.6"
+#define PLACE 0x40000 /* in its code */
+
+/* A probe by perf, in every process that has the library or (*pid* not 0) in this one. */
+static int probe(pid_t pid)
+{
+	struct perf_event_attr attr = {
+		.size = sizeof(attr),
+		.sample_period = 1,
+		.disabled = 1,
+		.uprobe_path = (uintptr_t)LIBRARY,
+		.probe_offset = PLACE,
+	};
+	FILE *type = fopen("/sys/bus/event_source/devices/uprobe/type", "r");
+	int fd;
+
+	if (!type || fscanf(type, "%u", &attr.type) != 1)
+		return ENOSYS;
+	fd = syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd >= 0 ? 0 : errno;
+}
+
+/* A probe by a link of BPF, with a program that does nothing; ENOSYS where the kernel knows no such link. */
+static int probe_link(pid_t pid)
+{
+	struct bpf_insn nothing[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	union bpf_attr load = {
+		.prog_type = BPF_PROG_TYPE_KPROBE,
+		.insns = (uintptr_t)nothing,
+		.insn_cnt = 2,
+		.license = (uintptr_t)"GPL",
+		.expected_attach_type = 48, /* BPF_TRACE_UPROBE_MULTI */
+	};
+	unsigned long offset = PLACE;
+	union bpf_attr link = {};
+	int program = syscall(SYS_bpf, BPF_PROG_LOAD, &load, sizeof(load));
+
+	if (program < 0)
+		return errno == EINVAL ? ENOSYS : errno;
+	link.link_create.prog_fd = program;
+	link.link_create.attach_type = 48;
+	link.link_create.uprobe_multi.path = (uintptr_t)LIBRARY;
+	link.link_create.uprobe_multi.offsets = (uintptr_t)&offset;
+	link.link_create.uprobe_multi.cnt = 1;
+	link.link_create.uprobe_multi.pid = pid;
+	if (syscall(SYS_bpf, BPF_LINK_CREATE, &link, sizeof(link)) >= 0)
+		return 0;
+	return errno == EINVAL ? ENOSYS : errno;
+}
+
 static int limit(pid_t pid)
 {
 	struct rlimit now;
@@ -191,6 +245,10 @@ int main(int argc, char **argv)
 		return sigio(pid, number);
 	if (!strcmp(word, "trap"))
 		return trap(pid);
+	if (!strcmp(word, "probe"))
+		return probe(pid);
+	if (!strcmp(word, "probe-link"))
+		return probe_link(pid);
 	if (!strcmp(word, "limit"))
 		return limit(pid);
 	if (!strcmp(word, "affinity"))

@@ -345,6 +345,50 @@ def test_files_of_proc_do_not_act_on_the_daemon(protected, path, text):
     check(protected, "system")
 
 
+_LIBRARY = "/usr/lib/x86_64-linux-gnu/libc.so.6"
+_TRACEFS = Path("/sys/kernel/tracing")
+_PROBE_FILES = ("uprobe_events", "dynamic_events")
+
+
+@pytest.mark.parametrize("file", _PROBE_FILES)
+def test_probes_are_not_defined(protected, file):
+    """A breakpoint in the middle of an instruction, or one added to a number, changes what the daemon does."""
+    elsewhere = Path("/mnt")
+    assert 0 == attempt("mount", "-t", "tracefs", "none", str(elsewhere)).returncode
+    try:
+        for folder in (_TRACEFS, elsewhere):
+            with pytest.raises(PermissionError):
+                define(folder / file)
+            assert "guard_probe" not in (_TRACEFS / "uprobe_events").read_text()
+            check(protected, "probe")
+    finally:
+        assert 0 == attempt("umount", str(elsewhere)).returncode
+    append(_TRACEFS / "kprobe_events", "p:guard_other do_nanosleep")
+    append(_TRACEFS / "kprobe_events", "-:guard_other")
+
+
+def define(file: Path) -> None:
+    append(file, f"p:guard_probe {_LIBRARY}:0x40001")
+
+
+def append(file: Path, text: str) -> None:
+    fd = os.open(file, os.O_WRONLY | os.O_APPEND)
+    try:
+        os.write(fd, text.encode() + b"\n")
+    finally:
+        os.close(fd)
+
+
+@pytest.mark.parametrize("word", ["probe", "probe-link"])
+def test_probes_are_not_put(protected, word):
+    """Nor by perf, nor by a link of a program; not at all, since the file is named by a path that may change."""
+    code = assail(word, 0)
+    if code == errno.ENOSYS:
+        pytest.skip("this kernel has no such link")
+    assert errno.EPERM == code
+    check(protected, "probe")
+
+
 # ---- Programs of others -------------------------------------------------------------------------
 
 _DANGEROUS = [
@@ -460,6 +504,7 @@ def test_without_protection_each_succeeds(tmp_path):
         _switch_ftrace_off()
         _switch_kprobes_off()
         _switch_preemption()
+        _put_probes()
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
@@ -516,6 +561,15 @@ def _switch_preemption() -> None:
     switch.write_text("full")
     assert "(full)" in switch.read_text()
     switch.write_text(before[1])
+
+
+def _put_probes() -> None:
+    for file in _PROBE_FILES:
+        define(_TRACEFS / file)
+        assert "guard_probe" in (_TRACEFS / "uprobe_events").read_text()
+        append(_TRACEFS / "uprobe_events", "-:guard_probe")
+    assert 0 == assail("probe", 0)
+    assert assail("probe-link", 0) in {0, errno.ENOSYS}
 
 
 def _switch_kprobes_off() -> None:

@@ -91,5 +91,5 @@ def test_names_are_shown():
 
 def test_an_act_that_is_unknown_is_malformed():
     """Bytes that the header does not know cost that record alone."""
-    with pytest.raises(MalformedEventError, match="13"):
-        event(kind=_KIND, op=13)
+    with pytest.raises(MalformedEventError, match="14"):
+        event(kind=_KIND, op=14)
