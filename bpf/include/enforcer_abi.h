@@ -1037,8 +1037,10 @@ enum enf_guard_order {
 	ENF_GUARD_DROP = 1, /* no longer */
 	ENF_GUARD_ARM = 2,  /* the caller's process becomes the owner; directory holds the pins */
 	ENF_GUARD_DISARM = 3,
-	ENF_GUARD_SEAL =
-		4, /* nobody writes the file of *directory* while the owner lives, which holds it */
+	/* Nobody writes the file of *directory*, or what the caller has mapped at *address*, while the owner lives,
+	 * which holds it.
+	 */
+	ENF_GUARD_SEAL = 4,
 	_ENF_GUARD_ORDER_MAX = 5,
 };
 
@@ -1052,6 +1054,7 @@ struct enf_guard_call {
 	__u32 blind;	 /* out: not 0 if dangerous calls cannot be told from others */
 	__u32 keyed;	 /* not 0: *verifier* is set */
 	__u32 probes;	 /* type of the events of perf that are probes in user space; 0: none are */
+	__u64 address;	 /* where the file is mapped; 0: *directory* tells it */
 	char verifier
 		[32]; /* SHA-256 of the key that takes the place of the service manager's word */
 };
@@ -1096,7 +1099,7 @@ _Static_assert(ENF_SF_DRIFT_WRITTEN == ENF_DRIFT_WRITTEN << ENF_SF_DRIFT_AT &&
 		       ENF_SF_DRIFT_VOLUME == ENF_DRIFT_VOLUME << ENF_SF_DRIFT_AT &&
 		       ENF_SF_DRIFT_FOREIGN == ENF_DRIFT_FOREIGN << ENF_SF_DRIFT_AT,
 	       "drift");
-_Static_assert(sizeof(struct enf_guard_call) == 64, "enf_guard_call");
+_Static_assert(sizeof(struct enf_guard_call) == 72, "enf_guard_call");
 _Static_assert(sizeof(struct enf_knock) == 40, "enf_knock");
 _Static_assert(sizeof(struct enf_offspring) == 16, "enf_offspring");
 _Static_assert(sizeof(struct enf_slot) == 32, "enf_slot");

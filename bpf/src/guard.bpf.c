@@ -309,6 +309,32 @@ static __noinline int enf_learn_calls(struct enf_guard *g)
 	return 0;
 }
 
+struct enf_mapped {
+	__u64 file;
+};
+
+/* Of an overlay this is the file of the layer, where /proc shows that of the overlay. */
+static long enf_mapped_here(struct task_struct *t, struct vm_area_struct *vma, void *arg)
+{
+	struct enf_mapped *mapped = arg;
+
+	(void)t;
+	mapped->file = (__u64)vma->vm_file;
+	return 0;
+}
+
+static __always_inline int enf_seal(__u64 file)
+{
+	__u64 inode = 0;
+	__u8 one = 1;
+
+	if (file)
+		enf_read(inode, file + enf_offset(struct file, f_inode));
+	if (!inode)
+		return ENF_ENOENT;
+	return bpf_map_update_elem(&sealed, &inode, &one, BPF_ANY) ? ENF_ENOMEM : 0;
+}
+
 /* Returns: 0, or an errno. */
 SEC("?syscall")
 int enf_guard_control(struct enf_guard_call *call)
@@ -332,14 +358,13 @@ int enf_guard_control(struct enf_guard_call *call)
 		return 0;
 	}
 	if (order == ENF_GUARD_SEAL) {
-		__u64 file = enf_file_of(call->directory), inode = 0;
-		__u8 one = 1;
+		struct enf_mapped mapped = {};
 
-		if (file)
-			enf_read(inode, file + enf_offset(struct file, f_inode));
-		if (!inode)
-			return ENF_ENOENT;
-		return bpf_map_update_elem(&sealed, &inode, &one, BPF_ANY) ? ENF_ENOMEM : 0;
+		if (!call->address)
+			mapped.file = enf_file_of(call->directory);
+		else if (bpf_find_vma(t, call->address, enf_mapped_here, &mapped, 0) == -ENF_EBUSY)
+			return ENF_EBUSY;
+		return enf_seal(mapped.file);
 	}
 	if (order == ENF_GUARD_DISARM) {
 		g->armed_ns = 0;

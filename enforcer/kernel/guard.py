@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, Self
@@ -38,6 +39,7 @@ _FORM, _NAMES = abi.decoder("enf_guard_call")
 _CGROUPS: Final = Path("/sys/fs/cgroup")
 _PROBES: Final = Path("/sys/bus/event_source/devices/uprobe/type")
 _MAPPED: Final = 6  # fields of a mapping that has a name
+_TRIES: Final = 100  # while another thread changes what is mapped
 _OFFSPRING, _OFFSPRING_NAMES = abi.decoder("enf_offspring")
 
 
@@ -197,7 +199,8 @@ class Guard:
         Forbid writing to the files that this process has mapped; return how many could not be sealed.
 
         Those are what is not a file: made in memory, or of the kernel. A file whose name has gone to another is
-        sealed by what is mapped.
+        sealed by what is mapped; and that of an overlay together with the file of the layer that the kernel
+        maps for it.
 
         Raises:
             KernelError: if the kernel does not list the mappings, or the guard has no room for more.
@@ -212,8 +215,23 @@ class Guard:
             raise KernelError(f"cannot read {mappings}: {error.strerror}") from error
         left = 0
         for name, place in kept.items():
-            left += not any([self._seal(name), self._seal(f"/proc/self/map_files/{place}")])
+            ways = (self._seal(name), self._seal(f"/proc/self/map_files/{place}"))
+            left += not any([*ways, self._seal_mapped(name, int(place.partition("-")[0], 16))])
         return left
+
+    def _seal_mapped(self, name: str, address: int) -> bool:
+        for tries in range(_TRIES, 0, -1):
+            try:
+                self._order(_abi.ENF_GUARD_SEAL, f"seal {name}", address=address)
+            except KernelError as error:
+                if error.errno == errno.ENOENT:
+                    return False
+                if error.errno != errno.EBUSY or tries == 1:
+                    raise
+                time.sleep(0.001)
+            else:
+                break
+        return True
 
     def _seal(self, path: str) -> bool:
         try:

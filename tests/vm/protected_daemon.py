@@ -9,6 +9,7 @@ one line when everything is active, obeys SIGTERM, and answers SIGHUP by doing n
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import select
 import signal
@@ -31,6 +32,9 @@ from enforcer.libbpf import abi, calls
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.compilation import prepare
 from enforcer.runtime.protection.key import stored_of
+
+MAPPED = "/srv/layers/overlay/mapped"
+"""A file that it maps, if it is there."""
 
 KEY = bytes(range(32))
 """The key to it, that a passphrase would be made into."""
@@ -100,8 +104,14 @@ class Protected:
             sink.write(json.dumps({"kind": "stats", **counted}) + "\n")
 
 
+kept: list[mmap.mmap] = []
+
+
 def main(policy: str, log: str, pins: str, mode: str) -> None:
     """Enforce until SIGTERM, and leave everything as a daemon that was killed would."""
+    if Path(MAPPED).exists():
+        with Path(MAPPED).open("rb") as file:
+            kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
     Protected.open(Path(policy), Path(pins), protect=mode == "protect").serve(Path(log))
     os._exit(0)
 

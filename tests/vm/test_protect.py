@@ -12,13 +12,14 @@ import errno
 import os
 import re
 import signal
+import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from engine import attempt
-from protected_daemon import KEY
+from protected_daemon import KEY, MAPPED
 from siege import (
     BPFFS,
     CGROUPS,
@@ -38,15 +39,33 @@ from siege import (
 from enforcer.kernel.verifier import Answer, ask, claim, release
 
 STORM = 1500  # a ring has room for a thousand
+_LAYERS = Path(MAPPED).parents[1]
 _OTHER = BPFFS / "other" / "map"
 
 
 @pytest.fixture(scope="module")
 def protected(tmp_path_factory) -> Iterator[Daemon]:
     """A daemon under protection, for every attack: none of them may end it."""
+    lay()
     with daemon(tmp_path_factory.mktemp("protected"), "protect", "engine") as it:
         assert not it.facts["blind"]
         yield it
+
+
+def lay() -> None:
+    """Make an overlay that has the file which the daemon maps in its lower layer."""
+    if _LAYERS.exists():
+        return
+    _LAYERS.mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "none", _LAYERS], check=True)
+    for name in ("lower", "upper", "work", "overlay"):
+        (_LAYERS / name).mkdir()
+    (_LAYERS / "lower/mapped").write_text("content")
+    (_LAYERS / "lower/other").write_text("content")
+    layers = f"lowerdir={_LAYERS}/lower,upperdir={_LAYERS}/upper,workdir={_LAYERS}/work"
+    subprocess.run(
+        ["mount", "-t", "overlay", "-o", layers, "none", _LAYERS / "overlay"], check=True
+    )
 
 
 def check(it: Daemon, kind: str) -> dict[str, Any]:
@@ -389,6 +408,17 @@ def test_probes_are_not_put(protected, word):
     check(protected, "probe")
 
 
+def test_layers_below_a_mapped_file_are_not_written(protected):
+    """Where the daemon's files lie on an overlay, what it runs is the file of a layer."""
+    for path in (_LAYERS / "lower/mapped", _LAYERS / "overlay/mapped"):
+        for text in ("x", ""):
+            with pytest.raises(PermissionError):
+                path.write_text(text)
+        assert "content" == path.read_text()
+        check(protected, "file")
+    (_LAYERS / "lower/other").write_text("written")
+
+
 # ---- Programs of others -------------------------------------------------------------------------
 
 _DANGEROUS = [
@@ -484,6 +514,8 @@ def test_refusals_are_counted(protected):
 
 def test_without_protection_each_succeeds(tmp_path):
     """The same attempts on a daemon that nobody protects, the last of them deadly."""
+    lay()
+    (_LAYERS / "lower/mapped").write_text("content")
     with daemon(tmp_path, "plain", "plain") as it:
         assert enforces()
         for word in sorted(_BY_ROOT):
@@ -505,6 +537,8 @@ def test_without_protection_each_succeeds(tmp_path):
         _switch_kprobes_off()
         _switch_preemption()
         _put_probes()
+        (_LAYERS / "lower/mapped").write_text("written")
+        assert b"written" == Path(f"/proc/{it.pid}/map_files/{_mapped(it.pid)}").read_bytes()
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
@@ -570,6 +604,11 @@ def _put_probes() -> None:
         append(_TRACEFS / "uprobe_events", "-:guard_probe")
     assert 0 == assail("probe", 0)
     assert assail("probe-link", 0) in {0, errno.ENOSYS}
+
+
+def _mapped(pid: int) -> str:
+    lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
+    return next(line.split()[0] for line in lines if line.endswith(MAPPED))
 
 
 def _switch_kprobes_off() -> None:

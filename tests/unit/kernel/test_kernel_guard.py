@@ -52,6 +52,8 @@ class FakeKernel:
     blind: int = 0
     orders: list[dict[str, int]] = attrs.field(factory=list)
     paths: list[str] = attrs.field(factory=list)
+    refused: dict[int, list[int]] = attrs.field(factory=dict)
+    """The codes of the next orders about an address."""
 
     def run(self, fd: int, context: bytes) -> tuple[int, bytes]:
         assert 7 == fd
@@ -59,6 +61,8 @@ class FakeKernel:
         self.orders.append(call)
         if call["directory"] >= 0:
             self.paths.append(str(Path(f"/proc/self/fd/{call['directory']}").readlink()))
+        if self.refused.get(call["address"]):
+            return self.refused[call["address"]].pop(0), context
         return self.code, FORM.pack(*(call | {"blind": self.blind}).values())
 
 
@@ -205,12 +209,43 @@ def test_what_is_mapped_is_sealed(tmp_path):
         "7f04-7f05 rw-p 00000000 00:00 0    [heap]\n"
         f"7f05-7f06 r--p 00000000 fe:00 13   {tmp_path}/gone.so (deleted)\n"
     )
-    kernel = FakeKernel()
+    kernel = FakeKernel(refused={0x7F05: [errno.ENOENT]})
 
     assert 1 == made(kernel).seal(maps)
 
     assert [str(mapped)] == kernel.paths
-    assert [ORDERS["SEAL"]] == [call["order"] for call in kernel.orders]
+    assert {ORDERS["SEAL"]} == {call["order"] for call in kernel.orders}
+    assert [(True, 0), (False, 0x7F00), (False, 0x7F05)] == [
+        (call["directory"] >= 0, call["address"]) for call in kernel.orders
+    ]
+
+
+def test_what_is_mapped_is_asked_again_while_that_changes(tmp_path):
+    """Another thread holds the lock for a moment; for good is an error."""
+    maps = tmp_path / "maps"
+    maps.write_text(f"7f00-7f01 r--p 00000000 fe:00 13   {tmp_path}/gone.so (deleted)\n")
+    kernel = FakeKernel(refused={0x7F00: [errno.EBUSY, errno.EBUSY]})
+
+    assert 0 == made(kernel).seal(maps)
+
+    assert 3 == len(kernel.orders)
+    with pytest.raises(KernelError, match="cannot seal"):
+        made(FakeKernel(code=errno.EBUSY)).seal(maps)
+
+
+def test_the_type_of_probes(tmp_path):
+    """As the kernel tells it: none is no error, and what cannot be read is."""
+    file = tmp_path / "devices" / "uprobe" / "type"
+    with pytest.raises(KernelError, match="cannot protect against probes"):
+        guard._type_of_probes(file)
+    file.parents[1].mkdir()
+    assert 0 == guard._type_of_probes(file)
+    file.parent.mkdir()
+    file.write_text("9\n")
+    assert 9 == guard._type_of_probes(file)
+    file.write_text("x")
+    with pytest.raises(KernelError, match="cannot protect against probes"):
+        guard._type_of_probes(file)
 
 
 def test_a_table_that_is_full_is_told(tmp_path):
