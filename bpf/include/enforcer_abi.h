@@ -1066,11 +1066,11 @@ enum enf_first_unit {
 	_ENF_FIRST_MAX = 3,
 };
 
-/* A process that the first process of the machine has forked. */
+/* A process that the first process of the machine has forked, or the owner of the guard. */
 struct enf_offspring {
-	__u64 born;  /* id of the cgroup of that process at that moment */
-	__u32 first; /* enum enf_first_unit */
-	__u32 _pad;
+	__u64 born;   /* id of the cgroup of the first process at that moment */
+	__u32 first;  /* enum enf_first_unit */
+	__u32 owners; /* not 0: of the owner, or of such a process */
 };
 
 /*

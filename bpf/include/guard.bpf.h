@@ -67,26 +67,32 @@ static __always_inline int enf_is_outsider(const struct enf_guard *g)
 	return (g->keyed || bpf_get_current_pid_tgid() >> 32 != 1) && enf_is_stranger(g);
 }
 
+/* Also of the owner that has died: the kernel closes its descriptors a little later. */
 static __always_inline int enf_is_the_owner(const struct enf_guard *g, const struct task_struct *t)
 {
-	return t->tgid == g->owner_tgid && t->group_leader->start_boottime == g->owner_start;
+	return t->tgid == g->last_tgid && t->group_leader->start_boottime == g->owner_start;
 }
 
 /*
- * Also its children: what compiles policies for it hands it an image that it believes. And who has shown
- * the key, since whoever steers that process has it.
+ * Also its children: what compiles policies for it hands it an image that it believes, and has its descriptors, also
+ * when the owner has died before it. And who has shown the key, since whoever steers that process has it.
  */
-static __always_inline int enf_is_owners(const struct enf_guard *g, const struct task_struct *t)
+static __always_inline int enf_is_owners(const struct enf_guard *g, struct task_struct *t)
 {
+	struct enf_offspring *own;
 	struct task_struct *parent;
 
 	if (g->keeper_tgid && t->tgid == g->keeper_tgid &&
 	    t->group_leader->start_boottime == g->keeper_start)
 		return 1;
-	if (!g->owner_tgid)
-		return 0;
 	if (enf_is_the_owner(g, t))
 		return 1;
+	own = bpf_task_storage_get(&offspring, t, NULL, 0);
+	if (own && own->owners)
+		return 1;
+	if (!g->owner_tgid)
+		return 0;
+	/* A child from before it was the owner. */
 	parent = BPF_CORE_READ(t, real_parent, group_leader);
 	return BPF_CORE_READ(parent, tgid) == g->owner_tgid &&
 	       BPF_CORE_READ(parent, start_boottime) == g->owner_start;

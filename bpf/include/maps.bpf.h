@@ -377,6 +377,7 @@ struct enf_guard {
 	__u64 slice;	   /* id of the cgroup above the owner's own; 0: it has none of its own */
 	__u64 unit[ENF_UNIT_WORDS];   /* name of the owner's */
 	__u32 owner_tgid;	      /* 0: the owner has died */
+	__u32 last_tgid;	      /* the owner's, also after its death */
 	__u32 cgroup;		      /* the owner's cgroup is its own */
 	__u32 calls[ENF_GUARD_CALLS]; /* immediates of those calls */
 	__u32 kfunc;	    /* of bpf_send_signal_task: its BTF id, 0 where there is none */
@@ -418,7 +419,7 @@ struct {
 } sealed __weak SEC(".maps");
 
 /* Processes that the first process of the machine has forked, by their first thread: who starts a
- * service. Adoption by that process puts nobody in here.
+ * service. Adoption by that process puts nobody in here. And the tasks of all that the owner has forked.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);

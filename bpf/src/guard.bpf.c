@@ -380,6 +380,7 @@ int enf_guard_control(struct enf_guard_call *call)
 	g->owner_task = (__u64)t->group_leader;
 	g->owner_start = t->group_leader->start_boottime;
 	g->owner_tgid = t->tgid;
+	g->last_tgid = t->tgid;
 	g->cgroup = call->cgroup;
 	enf_unit_of(&unit);
 	g->slice = call->cgroup ? unit.slice : 0;

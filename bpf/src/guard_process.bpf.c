@@ -102,7 +102,7 @@ int BPF_PROG(enf_guard_ptrace, struct task_struct *p, unsigned int mode, int ret
 	return enf_refuse(ENF_GUARD_PTRACE, p->tgid, 0);
 }
 
-static __always_inline int enf_guard_limit(const struct task_struct *p)
+static __always_inline int enf_guard_limit(struct task_struct *p)
 {
 	struct enf_guard *g = enf_guard_state();
 
@@ -325,17 +325,39 @@ int BPF_PROG(enf_guard_write, struct file *file, int mask, int ret)
  * Whom the service manager starts. Where no storage can be had the child counts as anybody's: then it is
  * kept out, the manager sees that its service does not start, and starts it again.
  */
+static __always_inline void enf_note_service(struct task_struct *child)
+{
+	struct enf_offspring begun = { .born = bpf_get_current_cgroup_id() };
+
+	if (!bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		enf_count(ENF_STAT_NO_TASK);
+}
+
+/* What the owner forks, and what that forks, has the descriptors of the owner. What cannot be protected is not made. */
 SEC("lsm/task_alloc")
 int BPF_PROG(enf_guard_fork, struct task_struct *child, unsigned long clone_flags, int ret)
 {
-	struct enf_offspring begun = {};
+	struct enf_offspring begun = { .owners = 1 }, *own;
+	struct enf_guard *g;
 
-	if (ret || bpf_get_current_pid_tgid() >> 32 != 1)
+	if (ret)
 		return ret;
-	begun.born = bpf_get_current_cgroup_id();
-	if (!bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE))
-		enf_count(ENF_STAT_NO_TASK);
-	return 0;
+	if (bpf_get_current_pid_tgid() >> 32 == 1) {
+		enf_note_service(child);
+		return 0;
+	}
+	g = enf_guard_state();
+	if (!g)
+		return 0;
+	if (!g->owner_tgid || !enf_is_owner(g)) {
+		own = bpf_task_storage_get(&offspring, bpf_get_current_task_btf(), NULL, 0);
+		if (!own || !own->owners)
+			return 0;
+	}
+	if (bpf_task_storage_get(&offspring, child, &begun, BPF_LOCAL_STORAGE_GET_F_CREATE))
+		return 0;
+	enf_count(ENF_STAT_NO_TASK);
+	return -ENF_ENOMEM;
 }
 
 /*
@@ -350,7 +372,8 @@ int BPF_PROG(enf_guard_exec, struct linux_binprm *bprm)
 		bpf_task_storage_get(&offspring, bpf_get_current_task_btf(), NULL, 0);
 	struct enf_guard *g;
 
-	if (!own || own->first != ENF_FIRST_NONE || own->born == bpf_get_current_cgroup_id())
+	if (!own || own->owners || own->first != ENF_FIRST_NONE ||
+	    own->born == bpf_get_current_cgroup_id())
 		return 0;
 	g = enf_guard_state();
 	own->first = g && enf_in_unit(g) ? ENF_FIRST_OWN : ENF_FIRST_OTHER;

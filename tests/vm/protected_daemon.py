@@ -47,6 +47,8 @@ class Protected:
     session: Session
     store: PinStore
     image: int
+    child: int
+    """Has all of its descriptors, and outlives it."""
 
     @classmethod
     def open(cls, policy: Path, pins: Path, *, protect: bool) -> Protected:
@@ -61,7 +63,10 @@ class Protected:
         image = int.from_bytes(
             calls.lookup(session._engine.first.maps["images"].fd, 0, 4), "little"
         )
-        return cls(session, store, image)
+        child = os.fork()
+        while not child:
+            signal.pause()
+        return cls(session, store, image, child)
 
     def facts(self) -> dict[str, Any]:
         """What an attacker would have to find out."""
@@ -70,6 +75,7 @@ class Protected:
             "pid": os.getpid(),
             "blind": self.session.is_blind,
             "image": self.image,
+            "child": self.child,
             "maps": {n: guard.identity(m.fd, "map_id") for n, m in engine.first.maps.items()},
             "links": {n: guard.identity(fd, "link_id") for n, fd in engine.links.each()},
             "pins": sorted(p.name for p in self.session.pinned_at.iterdir()),

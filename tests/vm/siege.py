@@ -133,6 +133,8 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
         if process.poll() is None:
             by_manager(process.pid, signal.SIGKILL)
             process.wait(scaled(60))
+        if '"child"' in output.read_text():
+            by_manager(json.loads(output.read_text())["child"], signal.SIGKILL)
         forget_pins()
         with_patience(place.rmdir)
 

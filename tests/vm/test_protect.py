@@ -497,6 +497,10 @@ def test_refusals_are_counted(protected):
     assert 1 == joined.returncode
     assert attempt("umount", "-l", str(BPFFS)).returncode
     assert attempt(*_objects(protected)["map delete pinned"]).returncode
+    # Its child has all of its descriptors.
+    assert errno.EPERM == assail("take-fd", protected.facts["child"])
+    with pytest.raises(PermissionError):
+        os.kill(protected.facts["child"], signal.SIGSTOP)
     assert enforces()
     # Who has the key cleans up.
     assert Answer.LOCKED is ask()
@@ -504,6 +508,7 @@ def test_refusals_are_counted(protected):
     assert Answer.WRONG is claim(bytes(reversed(KEY)))
     assert enforces()
     assert Answer.OPEN is release(KEY)
+    os.kill(protected.facts["child"], signal.SIGKILL)  # which has the links
     forget_pins()
     with_patience(VAULT.read_text)
     assert not enforces()
@@ -539,6 +544,7 @@ def test_without_protection_each_succeeds(tmp_path):
         _put_probes()
         (_LAYERS / "lower/mapped").write_text("written")
         assert b"written" == Path(f"/proc/{it.pid}/map_files/{_mapped(it.pid)}").read_bytes()
+        assert 0 == assail("take-fd", it.facts["child"])
         assert enforces()
         assert 0 == attempt(*_objects(it)["map delete id"]).returncode
         assert not enforces()
