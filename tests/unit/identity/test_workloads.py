@@ -441,6 +441,18 @@ def test_the_outermost_counts():
     assert ("lxc", "web", "/lxc.payload.web") == (found.runtime, found.id, found.cgroup)
 
 
+@pytest.mark.parametrize("inside", ["", "/kubepods", "/kubepods/burstable"])
+@pytest.mark.parametrize("above", ["kubepods", "kubepods/besteffort"])
+def test_the_outermost_of_a_kubelet_counts(above, inside):
+    """A container may make cgroups below its own that look like another one's of another pod."""
+    outer = f"/{above}/pod{UID}/{A}"
+
+    found = container_of(f"{outer}{inside}/pod{UID.replace('0a', 'ff')}/{B}")
+
+    assert found is not None
+    assert (A, UID, outer) == (found.id, found.pod_uid, found.cgroup)
+
+
 @pytest.mark.parametrize(
     ("cgroup", "expected"),
     [
