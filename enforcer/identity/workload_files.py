@@ -12,6 +12,7 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -19,7 +20,7 @@ import attrs
 from enforcer.identity.bundle_mounts import of_docker, of_oci
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from enforcer.identity.bundle_mounts import BindMounts
@@ -33,6 +34,7 @@ __all__ = [
     "crio",
     "docker",
     "has_more_pods",
+    "honest",
     "nerdctl",
     "plain",
     "pods_of_logs",
@@ -66,11 +68,12 @@ Stored: TypeAlias = "dict[str, Mapping[str, Any]]"
 
 @attrs.frozen
 class PodFacts:
-    """A pod; None is not known. *labels*: by name, those of Kubernetes itself left out."""
+    """A pod; None is not known. *labels*: by name, those of Kubernetes itself left out; *claims*: its uid is one that it says of itself."""
 
     name: str | None = None
     namespace: str | None = None
     labels: Mapping[str, str] | None = None
+    claims: bool = attrs.field(default=False, eq=False)
 
 
 @attrs.frozen
@@ -276,28 +279,58 @@ def stored_bundle(entries: Stored, container: str, shown: str) -> Bundle | None:
 
 
 def pods_of_logs(folder: Path) -> Iterator[tuple[str, PodFacts]]:
-    """Yield pods by uid: the kubelet names folders of logs ``NAMESPACE_NAME_UID``, before all else."""
+    """
+    Yield pods by uid: the kubelet names folders of logs ``NAMESPACE_NAME_UID``, before all else.
+
+    Fails closed: which of two folders with one uid is the pod's is not known.
+    """
     try:
         names = [entry.name for entry in folder.iterdir()]
     except OSError:
         return
+    found: dict[str, list[PodFacts]] = {}
     for entry in names:
         parts = entry.split("_")
         if len(parts) == 3 and _text(parts[2], _UID):
-            yield parts[2], PodFacts(_text(parts[1], _POD_NAME), _text(parts[0], _POD_NAME))
+            pod = PodFacts(_text(parts[1], _POD_NAME), _text(parts[0], _POD_NAME))
+            found.setdefault(parts[2], []).append(pod)
+    yield from ((uid, pods[0]) for uid, pods in found.items() if len(pods) == 1)
 
 
 def pods_of_objects(content: Any) -> Iterator[tuple[str, PodFacts]]:
-    """Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them, of which the first count."""
-    for item in _items(content)[:MAX_PODS]:
-        meta = _map(_map(item).get("metadata"))
-        uid = _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID)
-        uid = uid or _text(meta.get("uid"), _UID)
+    """
+    Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them, of which the first count.
+
+    A static pod is called by a digest, which an annotation says. Anybody can write that on a pod of their own, so
+    the uid of another pod stays that one's, and what two claim neither has: such a pod is called by its uid.
+    """
+    metas = [_map(_map(item).get("metadata")) for item in _items(content)[:MAX_PODS]]
+    claims = [
+        _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID)
+        for meta in metas
+    ]
+    own = {_text(meta.get("uid"), _UID) for meta in metas}
+    times = Counter(claims)
+    for meta, claim in zip(metas, claims, strict=True):
+        is_claimed = claim is not None and claim not in own and times[claim] == 1
+        uid = claim if is_claimed else _text(meta.get("uid"), _UID)
         name = _text(meta.get("name"), _POD_NAME)
         namespace = _text(meta.get("namespace"), _POD_NAME)
         labels = _labels(meta.get("labels", {}))  # null: whoever wrote the file does not tell them
         if uid and name and namespace:
-            yield uid, PodFacts(name, namespace, labels)
+            yield uid, PodFacts(name, namespace, labels, is_claimed)
+
+
+def honest(given: Iterable[Mapping[str, PodFacts]]) -> Iterator[tuple[str, PodFacts]]:
+    """Yield the pods of several files, without those that claim what another has, or what two claim."""
+    pods = [each for file in given for each in file.items()]
+    own = {uid for uid, pod in pods if not pod.claims}
+    claims: dict[str, set[tuple[str | None, str | None]]] = {}
+    for uid, pod in pods:
+        claims.setdefault(uid, set()).add((pod.namespace, pod.name))
+    for uid, pod in pods:
+        if not pod.claims or (uid not in own and len(claims[uid]) == 1):
+            yield uid, pod
 
 
 def has_more_pods(content: Any) -> bool:

@@ -296,13 +296,12 @@ class Workloads:
                 merged[uid] = _filled(merged.get(uid, PodFacts()), bundle.pod)
         for uid, pod in self._logged.items():
             merged[uid] = _filled(pod, merged.get(uid, PodFacts()))
-        for pods in self._given.values():
-            for uid, pod in pods.items():
-                known = merged.get(uid, PodFacts())
-                same = {known.name, pod.name} - {None}, {known.namespace, pod.namespace} - {None}
-                if max(map(len, same)) > 1:
-                    continue  # the digest of a static pod can be claimed by anybody's pod
-                merged[uid] = _filled(PodFacts(pod.name, pod.namespace, pod.labels), known)
+        for uid, pod in files.honest(self._given.values()):
+            known = merged.get(uid, PodFacts())
+            same = {known.name, pod.name} - {None}, {known.namespace, pod.namespace} - {None}
+            if max(map(len, same)) > 1:
+                continue  # the digest of a static pod can be claimed by anybody's pod
+            merged[uid] = _filled(PodFacts(pod.name, pod.namespace, pod.labels), known)
         return merged
 
     # ---- In the words of policies --------------------------------------------------------------

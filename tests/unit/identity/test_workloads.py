@@ -385,6 +385,53 @@ def test_an_object_cannot_speak_for_another_pod(machine):
     )
 
 
+@pytest.mark.parametrize("is_one_file", [True, False])
+@pytest.mark.parametrize("order", [1, -1])
+def test_the_own_uid_of_a_pod_goes_before_a_claim(machine, is_one_file, order):
+    """Whichever of them is read first: else who writes the annotation has the labels that a rule asks for."""
+    machine.cgroup(SLICE)
+    web = {"name": "web-1", "namespace": "prod", "uid": UID, "labels": {"app": "web"}}
+    other = UID.replace("0a", "ff")
+    notes = {"kubernetes.io/config.hash": UID}
+    evil = {"name": "a", "namespace": "dev", "uid": other, "labels": {}, "annotations": notes}
+    items = [{"metadata": meta} for meta in (web, evil)][::order]
+    if is_one_file:
+        machine.write("etc/enforcer/pods.d/all.json", {"items": items})
+    else:
+        for number, item in enumerate(items):
+            machine.write(f"etc/enforcer/pods.d/{number}.json", item)
+
+    found = machine.facts()[f"/{SLICE}"]
+
+    assert (["web-1"], ["prod"], ["app=web"]) == tuple(
+        found[f"pod.{key}"] for key in ("name", "namespace", "labels")
+    )
+
+
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_a_digest_that_two_claim_is_neithers(machine, is_one_file):
+    """A static pod has it alone."""
+    machine.cgroup(SLICE)
+    notes = {"kubernetes.io/config.hash": UID}
+    items = [
+        {"metadata": {"name": name, "namespace": "x", "uid": uid, "annotations": notes}}
+        for name, uid in (("a", "f" * 32), ("b", "e" * 32))
+    ]
+    for number, item in enumerate(items if not is_one_file else [{"items": items}]):
+        machine.write(f"etc/enforcer/pods.d/{number}.json", item)
+
+    assert {} == machine.facts()
+
+
+def test_a_uid_of_two_folders_of_logs_is_neithers(machine):
+    """Which of them is the pod's is not known."""
+    machine.cgroup(SLICE)
+    for name in ("dev_evil", "prod_web-1"):
+        (machine.root / "var/log/pods" / f"{name}_{UID}").mkdir(parents=True)
+
+    assert {} == machine.facts()
+
+
 def test_a_bundle_cannot_speak_for_another_pod(machine):
     """Only one in the cgroup of the pod can, and the kubelet's word goes before it."""
     machine.cgroup(f"{SLICE}/cri-containerd-{A}.scope")
