@@ -101,6 +101,8 @@ static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *a
 					     int unspec_is_inet)
 {
 	struct enf_sockaddr sa = {};
+	/* raw_bind() does not look at the family. */
+	int is_raw = unspec_is_inet && a->family == ENF_AF_INET && a->type == ENF_SOCK_RAW;
 	__u16 family;
 
 	if (!address || len < 2)
@@ -115,8 +117,8 @@ static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *a
 		enf_nowhere_known(a); /* cannot be: the kernel's own memory. onError decides */
 		return ENF_ADDR_INET;
 	}
-	if (sa.family ==
-	    ENF_AF_RXRPC) { /* the address that UDP gets lies within (struct sockaddr_rxrpc) */
+	/* the address that UDP gets lies within (struct sockaddr_rxrpc) */
+	if (sa.family == ENF_AF_RXRPC && !is_raw) {
 		len -= ENF_RXRPC_HEAD;
 		if (len < 2)
 			return ENF_ADDR_NONE;
@@ -139,8 +141,7 @@ static __always_inline int enf_read_sockaddr(struct enf_access *a, const void *a
 		else if (enf_is_smc(a))
 			family = ENF_AF_INET;
 	}
-	/* raw_bind() does not look at the family. */
-	if (unspec_is_inet && a->family == ENF_AF_INET && a->type == ENF_SOCK_RAW)
+	if (is_raw)
 		family = ENF_AF_INET;
 	if (family == ENF_AF_UNIX && a->family == ENF_AF_UNIX)
 		return ENF_ADDR_UNIX;
@@ -328,7 +329,10 @@ int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, i
 			a.name_len = addrlen - 3;
 		} else if (addrlen == 3) {
 			a.name = (__u64)address + 2; /* the empty name, as this NUL ends it */
-		} /* else autobind: the kernel picks an abstract name */
+		} else { /* the kernel picks one behind the hook, so onError decides */
+			a.present |= ENF_BIT64(ENF_DIM_NAME);
+			a.unknown |= ENF_BIT64(ENF_DIM_NAME);
+		}
 	}
 	return enf_act(&a);
 }

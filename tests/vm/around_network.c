@@ -13,6 +13,7 @@
  *   rxrpc ADDRESS PORT          a call of AF_RXRPC
  *   within ADDRESS PORT         a datagram socket is connected to an address of AF_RXRPC, which is not its own
  *   listen FAMILY TYPE PROTOCOL [PORT]                 without PORT it is not bound
+ *   autobind TYPE               a unix socket is bound to its family alone
  *   ubind PATH
  *   mqopen|mqunlink NAME
  */
@@ -201,6 +202,20 @@ static int unix_bind(const char *path)
 	return bind(need(socket(AF_UNIX, SOCK_STREAM, 0), "socket"), (void *)&to, sizeof(to));
 }
 
+static int autobind(int type)
+{
+	struct sockaddr_un to = { .sun_family = AF_UNIX };
+	socklen_t length = sizeof(to);
+	int fd = need(socket(AF_UNIX, type, 0), "socket");
+
+	if (bind(fd, (void *)&to, sizeof(to.sun_family)))
+		return -1;
+	need(getsockname(fd, (void *)&to, &length), "getsockname");
+	if (length <= sizeof(to.sun_family) || to.sun_path[0])
+		_exit(200);
+	return 0;
+}
+
 static int listens(int fd, int family, const char *port)
 {
 	union address here;
@@ -249,7 +264,9 @@ int main(int argc, char **argv)
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
 	int result, fd, type;
 
-	if (!strcmp(deed, "ubind")) {
+	if (!strcmp(deed, "autobind")) {
+		result = autobind(atoi(argv[2]));
+	} else if (!strcmp(deed, "ubind")) {
 		result = unix_bind(argv[2]);
 	} else if (!strcmp(deed, "mqopen")) {
 		result = mq_open(argv[2], O_CREAT | O_RDWR, 0600, &attr);

@@ -40,6 +40,8 @@ FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
 BOUND4 = "127.66.0.5"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
 MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
+MODULES = ("mptcp_diag", "smc", "rxrpc")
+"""What makes a family or a protocol known, where it is a module."""
 CGROUPS = Path("/sys/fs/cgroup")
 NAMED = f"docker-{'ab' * 32}.scope"
 
@@ -65,6 +67,10 @@ spec:
     - network: listen
       match: {{port: 1024-65535, process: {{binary: {LISTENER}}}}}
       action: {{deny: {{errno: EACCES}}}}
+    - network: bind
+      match: {{abstract: enforcer-around-*, process: {{binary: {LISTENER}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - {{network: bind, match: {{path: {ROOT}/nowhere/**}}, action: {{deny: {{errno: EACCES}}}}}}
     - network: listen
       match: {{address: 127.0.0.9, process: {{binary: {PROGRAM}}}}}
       action: {{deny: {{errno: EACCES}}}}
@@ -89,7 +95,7 @@ def place() -> Iterator[Path]:
     compiled.place("around-network", PROGRAM)
     for copy in (LIMITED, LISTENER, WEB, MAIL):
         shutil.copy(PROGRAM, copy)
-    for module in ("mptcp_diag", "smc", "rxrpc"):  # what makes a family known, where it is a module
+    for module in MODULES:
         subprocess.run(["modprobe", "-q", module], check=False)
     yield ROOT
     for name in (MQ, FREE_MQ):
@@ -273,14 +279,23 @@ RAW_BINDS = {
     "raw, AF_UNIX": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_UNIX),
     "raw, a family without addresses": (socket.AF_INET, socket.SOCK_RAW, 253, socket.AF_IPX),
     "raw, of TCP": (socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP, socket.AF_INET),
+    "raw, AF_RXRPC": (socket.AF_INET, socket.SOCK_RAW, 253, AF_RXRPC),
+    "raw, AF_RXRPC with another address": (socket.AF_INET, socket.SOCK_RAW, 253, AF_RXRPC),
 }
 """Those that bind to an address and to no port, whatever stands there."""
+
+WITHIN = {
+    "raw, AF_RXRPC with another address": struct.pack("=H", socket.AF_INET)
+    + struct.pack("!H4s8x", PORT, socket.inet_aton(FREE4))
+}
+"""What lies where AF_RXRPC has the address that UDP gets; else nothing does."""
 
 
 def _bind(way: str, port: int, to: str = "0.0.0.0") -> int:
     """The errno of binding to an address, by default to none, and to *port*."""
     *kind, family = {**BINDS, **RAW_BINDS}[way]
-    address = struct.pack("=H", family) + struct.pack("!H4s8x", port, socket.inet_aton(to))
+    address = struct.pack("=H", family) + struct.pack("!H4s", port, socket.inet_aton(to))
+    address += WITHIN.get(way, bytes(8))
     try:
         with socket.socket(*kind) as it:
             return ctypes.get_errno() if LIBC.bind(it.fileno(), address, len(address)) else 0
@@ -332,6 +347,14 @@ def listened(place) -> dict[str, int]:
     return {name: _do(f"listen {words}", LISTENER) for name, words in LISTENING.items()}
 
 
+AUTOBOUND = [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET]
+
+
+@pytest.fixture(scope="module")
+def autobound(place) -> dict[int, int]:
+    return {kind: _do(f"autobind {int(kind)}", LISTENER) for kind in AUTOBOUND}
+
+
 @pytest.fixture(scope="module")
 def named(place) -> dict[str, object]:
     """What becomes of names while there is no policy."""
@@ -351,7 +374,12 @@ def tried(connected, made, sent, listened, named) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tried, bound, portless, tmp_path_factory) -> Iterator[Engine]:
+def tried_too(bound, portless, autobound) -> None:
+    """So has the rest."""
+
+
+@pytest.fixture(scope="module")
+def engine(tried, tried_too, tmp_path_factory) -> Iterator[Engine]:
     with running(POLICY, tmp_path_factory.mktemp("around")) as it:
         yield it
 
@@ -479,6 +507,15 @@ def test_first_hop_is_refused(name, sent, wire, engine):
     assert (ACCESS, False) == (_do(route.words(refused)), wire.heard(refused))
     expected = (ACCESS, False) if route.is_doubtful else (0, True)
     assert expected == (_do(route.words(free)), wire.heard(free))
+
+
+@pytest.mark.parametrize("kind", AUTOBOUND)
+def test_name_that_the_kernel_picks_is_unknown(kind, autobound, engine):
+    """Who binds to a family alone gets an abstract name; one that is known, and a path, are decided as they are."""
+    assert autobound[kind] == 0
+
+    assert _do(f"autobind {int(kind)}", LISTENER) == ACCESS
+    assert _do(f"autobind {int(kind)}") == 0
 
 
 @pytest.mark.parametrize("name", LISTENING)
