@@ -461,7 +461,16 @@ struct inet_sock {
 	struct ipv6_pinfo *pinet6;
 };
 
+typedef enum {
+	SS_FREE = 0,
+	SS_UNCONNECTED,
+	SS_CONNECTING,
+	SS_CONNECTED,
+	SS_DISCONNECTING,
+} socket_state;
+
 struct socket {
+	socket_state state;
 	short type;
 	struct file *file;
 	struct sock *sk;
@@ -692,6 +701,7 @@ enum dentry_flags {
 #define ENF_SOCK_SEQPACKET 5
 #define ENF_TCP_TIME_WAIT 6 /* net/tcp_states.h */
 #define ENF_TCP_CLOSE 7
+#define ENF_TCP_ULP 31
 #define ENF_TCP_NEW_SYN_RECV 12
 #define ENF_IPPROTO_IP 0
 #define ENF_IPPROTO_TCP 6

@@ -610,6 +610,36 @@ int BPF_PROG(enf_socket_sendmsg, struct socket *sock, struct msghdr *msg, int si
 }
 
 /*
+ * A protocol on top of TCP (TCP_ULP), of which SMC puts a socket of its own in the place of that of TCP
+ * (smc_ulp_init); source routes that are set by then are looked at no more. Which protocol it is the kernel reads
+ * behind the hook, so whatever may be SMC is decided as the making of that socket, and where it goes by a route is
+ * unknown: onError decides. A connected socket is not turned, if nobody else can end its connection meanwhile.
+ */
+static __noinline int enf_to_smc(struct socket *sock)
+{
+	struct enf_access a = {};
+	__u64 sk = enf_sock(&a, sock, ENF_OP_SOCKET);
+	int error, routed;
+
+	if ((a.family != ENF_AF_INET && a.family != ENF_AF_INET6) || a.protocol != ENF_IPPROTO_TCP)
+		return 0;
+	if (sock->state != SS_UNCONNECTED && enf_is_held_alone(sock))
+		return 0;
+	routed = enf_may_be_routed(&a, sk);
+	a.protocol = a.family == ENF_AF_INET6 ? ENF_SMCPROTO_SMC6 : 0;
+	a.family = ENF_AF_SMC;
+	enf_disguise(&a.family, &a.protocol);
+	error = enf_act(&a);
+	if (error || !routed)
+		return error;
+	a.op[0] = ENF_OP_CONNECT;
+	a.op[1] = ENF_OP_SEND;
+	a.n_ops = 2;
+	enf_nowhere_known(&a);
+	return enf_act(&a);
+}
+
+/*
  * Options by which packets may come to be sent elsewhere. What they are set to the kernel reads behind the hook,
  * so mostly they are looked at where the socket is used (enf_hops_of_socket), which is enough if nobody uses it
  * now and it is not connected yet. Else, of sockets that keep their options elsewhere, and of flow labels, which
@@ -624,6 +654,8 @@ int BPF_PROG(enf_socket_setsockopt, struct socket *sock, int level, int option, 
 
 	if (ret)
 		return ret;
+	if (level == ENF_IPPROTO_TCP && option == ENF_TCP_ULP)
+		return enf_to_smc(sock);
 	if (!enf_is_routing(level, option))
 		return 0;
 	sk = enf_sock(&a, sock, ENF_OP_CONNECT);

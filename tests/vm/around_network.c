@@ -13,6 +13,9 @@
  *   rxrpc ADDRESS PORT          a call of AF_RXRPC
  *   within ADDRESS PORT         a datagram socket is connected to an address of AF_RXRPC, which is not its own
  *   listen FAMILY TYPE PROTOCOL [PORT]                 without PORT it is not bound
+ *   turn alone|twice|connected FAMILY [ADDRESS PORT HOP]      TCP is turned into SMC by an option
+ *        twice, connected: the socket is held twice; with a HOP: by an option in front, and connected behind
+ *   tls connected FAMILY        the same option, with a protocol that stays TCP, on a socket that is held once
  *   autobind TYPE               a unix socket is bound to its family alone
  *   ubind PATH
  *   mqopen|mqunlink NAME
@@ -24,6 +27,7 @@
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +37,7 @@
 #include <unistd.h>
 
 #define RXRPC 33
+#define SMC 43
 #define SOL_RXRPC 272
 #define RXRPC_USER_CALL_ID 1
 #define FLOWLABEL_MGR 32
@@ -216,6 +221,45 @@ static int autobind(int type)
 	return 0;
 }
 
+static void connected(int fd)
+{
+	union address to;
+	socklen_t length = address(&to, "127.0.0.1", 0);
+	int listener = need(socket(AF_INET, SOCK_STREAM, 0), "socket");
+
+	need(bind(listener, &to.any, length), "bind");
+	need(listen(listener, 1), "listen");
+	need(getsockname(listener, &to.any, &length), "getsockname");
+	need(connect(fd, &to.any, length), "connect");
+}
+
+static int turn(int argc, char **argv)
+{
+	int is_tls = !strcmp(argv[1], "tls"), is_connected = !strcmp(argv[2], "connected");
+	const char *protocol = is_tls ? "tls" : "smc", *hop = argc > 6 ? argv[6] : NULL;
+	int family = atoi(argv[3]), fd, domain = 0;
+	socklen_t size = sizeof(domain);
+	union address to;
+
+	fd = need(socket(family, SOCK_STREAM | (hop ? SOCK_NONBLOCK : 0), IPPROTO_TCP), "socket");
+	if (is_connected)
+		connected(fd);
+	if (!is_tls && strcmp(argv[2], "alone"))
+		need(dup(fd), "dup");
+	if (hop)
+		need(by_option(fd, family, hop), "option");
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, protocol, strlen(protocol)))
+		return -1;
+	if (is_tls)
+		return 0;
+	need(getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size), "getsockopt");
+	if (domain != SMC)
+		_exit(200);
+	if (!hop || !connect(fd, &to.any, address(&to, argv[4], atoi(argv[5]))))
+		return 0;
+	return errno == EINPROGRESS ? 0 : -1;
+}
+
 static int listens(int fd, int family, const char *port)
 {
 	union address here;
@@ -264,7 +308,9 @@ int main(int argc, char **argv)
 	struct mq_attr attr = { .mq_maxmsg = 1, .mq_msgsize = 8 };
 	int result, fd, type;
 
-	if (!strcmp(deed, "autobind")) {
+	if (!strcmp(deed, "turn") || !strcmp(deed, "tls")) {
+		result = turn(argc, argv);
+	} else if (!strcmp(deed, "autobind")) {
 		result = autobind(atoi(argv[2]));
 	} else if (!strcmp(deed, "ubind")) {
 		result = unix_bind(argv[2]);

@@ -28,7 +28,7 @@ from patience import scaled
 
 ROOT = Path("/opt/enforcer-test-around")
 PROGRAM = ROOT / "around"
-LIMITED, LISTENER = ROOT / "limited", ROOT / "listener"
+LIMITED, LISTENER, NO_SMC = ROOT / "limited", ROOT / "listener", ROOT / "no-smc"
 WEB, MAIL = ROOT / "web", ROOT / "mail"
 """The same program under names that rules on sockets without an address are about."""
 
@@ -40,7 +40,7 @@ FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
 BOUND4 = "127.66.0.5"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
 MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
-MODULES = ("mptcp_diag", "smc", "rxrpc")
+MODULES = ("mptcp_diag", "smc", "rxrpc", "tls")
 """What makes a family or a protocol known, where it is a module."""
 CGROUPS = Path("/sys/fs/cgroup")
 NAMED = f"docker-{'ab' * 32}.scope"
@@ -71,6 +71,9 @@ spec:
       match: {{abstract: enforcer-around-*, process: {{binary: {LISTENER}}}}}
       action: {{deny: {{errno: EACCES}}}}
     - {{network: bind, match: {{path: {ROOT}/nowhere/**}}, action: {{deny: {{errno: EACCES}}}}}}
+    - network: socket
+      match: {{family: smc, process: {{binary: {NO_SMC}}}}}
+      action: {{deny: {{errno: EACCES}}}}
     - network: listen
       match: {{address: 127.0.0.9, process: {{binary: {PROGRAM}}}}}
       action: {{deny: {{errno: EACCES}}}}
@@ -93,7 +96,7 @@ def place() -> Iterator[Path]:
     KEPT.mkdir()
     (ROOT / "seen").touch()
     compiled.place("around-network", PROGRAM)
-    for copy in (LIMITED, LISTENER, WEB, MAIL):
+    for copy in (LIMITED, LISTENER, NO_SMC, WEB, MAIL):
         shutil.copy(PROGRAM, copy)
     for module in MODULES:
         subprocess.run(["modprobe", "-q", module], check=False)
@@ -264,6 +267,28 @@ def sent(wire) -> dict[str, object]:
     return done
 
 
+# ---- Turning TCP into SMC ---------------------------------------------------------------------------
+
+TURNED = {
+    "alone": "turn alone 2",
+    "version 6": "turn alone 10",
+    "held twice": "turn twice 2",
+    "connected, held twice": "turn connected 2",
+}
+TLS = "tls connected 2"
+ROUTED = f"turn alone 2 {FINAL4} {SOURCE}"
+"""With a hop behind it: the source route is set first, and at the end the socket is connected."""
+
+
+@pytest.fixture(scope="module")
+def turned(wire) -> dict[str, object]:
+    """What becomes of sockets that are to be SMC while there is no policy."""
+    done: dict[str, object] = {name: _do(words, NO_SMC) for name, words in TURNED.items()}
+    done["tls"] = _do(TLS, NO_SMC)
+    done["routed"] = _do(f"{ROUTED} {FORBIDDEN4}"), wire.heard(FORBIDDEN4)
+    return done
+
+
 # ---- Binding --------------------------------------------------------------------------------------
 
 BINDS = {
@@ -374,7 +399,7 @@ def tried(connected, made, sent, listened, named) -> None:
 
 
 @pytest.fixture(scope="module")
-def tried_too(bound, portless, autobound) -> None:
+def tried_too(bound, portless, autobound, turned) -> None:
     """So has the rest."""
 
 
@@ -507,6 +532,33 @@ def test_first_hop_is_refused(name, sent, wire, engine):
     assert (ACCESS, False) == (_do(route.words(refused)), wire.heard(refused))
     expected = (ACCESS, False) if route.is_doubtful else (0, True)
     assert expected == (_do(route.words(free)), wire.heard(free))
+
+
+@pytest.mark.parametrize("name", TURNED)
+def test_socket_is_not_turned_into_smc(name, turned, engine):
+    """An option of TCP does that. Its value is read behind the hook, so whatever may be that is decided as it."""
+    is_connected = name.startswith("connected")
+    # A kernel without SMC knows no such value, and no kernel turns a connected socket.
+    assert turned[name] in ({errno.ENOTCONN, errno.ENOENT} if is_connected else {0, errno.ENOENT})
+
+    assert _do(TURNED[name], NO_SMC) == ACCESS
+    assert _do(TURNED[name]) == turned[name]
+
+
+def test_tls_goes_on_under_a_rule_on_smc(turned, engine):
+    """A connected socket that nobody else holds is not turned, so it may have any other such protocol."""
+    assert turned["tls"] in {0, errno.ENOENT}
+
+    assert _do(TLS, NO_SMC) == turned["tls"]
+
+
+def test_route_of_what_is_turned_into_smc_is_unknown(turned, wire, engine):
+    """It is looked at no more once the socket is another one."""
+    assert turned["routed"] in {(0, True), (errno.ENOENT, False)}
+
+    for hop in (FORBIDDEN4, FREE4):
+        assert (ACCESS, False) == (_do(f"{ROUTED} {hop}"), wire.heard(hop))
+    assert _do(TURNED["alone"]) == turned["alone"]
 
 
 @pytest.mark.parametrize("kind", AUTOBOUND)

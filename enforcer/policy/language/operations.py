@@ -215,7 +215,7 @@ _ROWS: Final = (
               _FILE, _UPDATE, hooks=_STRICT, asked_by="strict"),
     # ---- Sockets
     Operation(Op.SOCKET, "network", "socket", "socket", "Make a socket.",
-              _SOCKET, _NETWORK_OTHER, hooks="socket_create"),
+              _SOCKET, _NETWORK_OTHER, hooks="socket_create socket_setsockopt"),
     Operation(Op.BIND, "network", "bind", "bind", "Take a local address.",
               _ADDRESS, _NETWORK_OTHER, hooks="path_mknod socket_bind sctp_bind_connect"),
     Operation(Op.LISTEN, "network", "listen", "listen", "Wait for connections.",
