@@ -699,6 +699,7 @@ enum dentry_flags {
 #define ENF_SOCK_DGRAM 2
 #define ENF_SOCK_RAW 3
 #define ENF_SOCK_SEQPACKET 5
+#define ENF_SOCK_DCCP 6
 #define ENF_TCP_TIME_WAIT 6 /* net/tcp_states.h */
 #define ENF_TCP_CLOSE 7
 #define ENF_TCP_ULP 31

@@ -256,6 +256,8 @@ int BPF_PROG(enf_socket_create, int family, int type, int protocol, int kern, in
 			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_UDP;
 		else if (a.type == ENF_SOCK_SEQPACKET)
 			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_SCTP;
+		else if (a.type == ENF_SOCK_DCCP)
+			a.protocol = ENF_PROTOCOL_DEFAULT | ENF_IPPROTO_DCCP;
 	} else if (family == ENF_AF_UNIX && a.type == ENF_SOCK_RAW) {
 		a.type = ENF_SOCK_DGRAM; /* which it gets (unix_create) */
 	} else if (family == ENF_AF_RXRPC && protocol == ENF_AF_INET6) {

@@ -40,7 +40,7 @@ FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
 BOUND4 = "127.66.0.5"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
 MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
-MODULES = ("mptcp_diag", "smc", "rxrpc", "tls")
+MODULES = ("mptcp_diag", "smc", "rxrpc", "dccp_ipv6", "tls")
 """What makes a family or a protocol known, where it is a module."""
 CGROUPS = Path("/sys/fs/cgroup")
 NAMED = f"docker-{'ab' * 32}.scope"
@@ -73,6 +73,9 @@ spec:
     - {{network: bind, match: {{path: {ROOT}/nowhere/**}}, action: {{deny: {{errno: EACCES}}}}}}
     - network: socket
       match: {{family: smc, process: {{binary: {NO_SMC}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: socket
+      match: {{protocol: 33, process: {{binary: {LIMITED}}}}}
       action: {{deny: {{errno: EACCES}}}}
     - network: listen
       match: {{address: 127.0.0.9, process: {{binary: {PROGRAM}}}}}
@@ -117,7 +120,8 @@ DISGUISES = {
     "inet": (f"2 1 6 127.0.0.1 {INET}", f"2 1 6 127.0.0.1 {RXRPC}"),
     "AF_SMC as inet": (f"{AF_SMC} 1 0 127.0.0.1 {INET}", f"{AF_SMC} 1 1 ::1 {INET}"),
 }
-OPTIONAL = {"MPTCP", "SMC over inet", "AF_SMC as tcp", "AF_SMC as inet"}
+OPTIONAL = {"MPTCP", "SMC over inet", "AF_SMC as tcp", "AF_SMC as inet", "DCCP", "DCCP by default"}
+DCCP, DCCP_TYPE = 33, 6
 SOCKETS = {
     "tcp": f"2 1 {socket.IPPROTO_TCP}",
     "tcp by default": "2 1 0",
@@ -126,6 +130,8 @@ SOCKETS = {
     "SMC over inet": f"10 1 {SMC}",
     "AF_SMC as tcp": f"{AF_SMC} 1 0",
     "AF_SMC as inet": f"{AF_SMC} 1 1",
+    "DCCP": f"2 {DCCP_TYPE} {DCCP}",
+    "DCCP by default": f"10 {DCCP_TYPE} 0",
 }
 
 

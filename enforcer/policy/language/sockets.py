@@ -59,6 +59,7 @@ PROTOCOLS: Final = {
     "icmp": 1,
     "tcp": 6,
     "udp": 17,
+    "dccp": 33,
     "icmpv6": 58,
     "sctp": 132,
     "smc": 256,
@@ -70,7 +71,7 @@ PROTOCOL_COUNTS_AS: Final = {
     PROTOCOLS["mptcp"]: (PROTOCOLS["tcp"],),
     **{
         BY_DEFAULT | PROTOCOLS[word]: (PROTOCOLS["ip"], PROTOCOLS[word])
-        for word in ("tcp", "udp", "sctp")
+        for word in ("tcp", "udp", "dccp", "sctp")
     },
 }
 """MPTCP is TCP on the wire, SMC begins as TCP; what is made with 0 is both 0 and what it becomes."""
