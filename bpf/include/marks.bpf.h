@@ -4,7 +4,8 @@
  * is in decide.h.
  *
  * Those of a process and of a tree lie with its first thread, made when the first one is set: whichever
- * thread set it, all threads have it. Those of containers and of the host lie in one table of fixed size.
+ * thread set it, all threads have it. Those of containers and of the host lie in one table of fixed size. Outside
+ * of all containers and units, that of a container is the process's, and stays with it.
  *
  * A mark that finds no room (no memory, a full table) is counted. Its access is then refused if some
  * rule that refuses asks about the mark: else a deed that nobody remembers would be a way around.
@@ -14,6 +15,7 @@
 #define ENFORCER_MARKS_BPF_H
 
 #include "images.bpf.h"
+#include "read.bpf.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -48,8 +50,18 @@ struct {
 	__type(value, struct enf_marks);
 } passed_marks __weak SEC(".maps");
 
-/* The id of the container that the cgroup at *kn* lies in; if in none, *id*, which is its own. */
-ENF_FN __u64 enf_container_of(__u64 kn, __u64 id);
+/* The node of the cgroup of the container or unit that the cgroup at *kn* lies in; 0: in none. */
+ENF_FN __u64 enf_container_of(__u64 kn);
+
+/* The id of the cgroup whose node is at *kn*; 0: there is none. */
+static __always_inline __u64 enf_node_id(__u64 kn)
+{
+	__u64 id = 0;
+
+	if (kn)
+		enf_read(id, kn + enf_offset(struct kernfs_node, id));
+	return id;
+}
 
 /* ---- For a decision ------------------------------------------------------------------------ */
 

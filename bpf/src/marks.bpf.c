@@ -7,9 +7,10 @@
 
 static const volatile struct enf_marks enf_no_marks = {};
 
+/* Those that a process may have itself. */
 static __always_inline __u64 enf_own_marks(const struct enf_image *image)
 {
-	return ~(image->container_marks | image->host_marks);
+	return ~image->host_marks;
 }
 
 /* ---- Containers --------------------------------------------------------------------------- */
@@ -17,13 +18,13 @@ static __always_inline __u64 enf_own_marks(const struct enf_image *image)
 /*
  * The cgroup that stands for a container or a unit is the highest one that is no mere shelf: whoever is
  * in it can make others below, but cannot leave it. Shelves are slices, and what engines without
- * systemd put their containers in.
+ * systemd put their containers in. What lies on shelves alone is in no container.
  */
 #define ENF_SHELF_NAME 32
 
 struct enf_shelves {
 	__u64 kn;
-	__u64 found;
+	__u64 found; /* the node */
 	char name[ENF_SHELF_NAME];
 };
 
@@ -57,7 +58,7 @@ static __always_inline int enf_is_shelf(const char *name, __u32 len)
 static long enf_shelf_one(__u32 i, void *arg)
 {
 	struct enf_shelves *c = arg;
-	__u64 parent = enf_kernfs_parent(c->kn), name = 0, id = 0, end = 0;
+	__u64 parent = enf_kernfs_parent(c->kn), name = 0, end = 0;
 	long len;
 
 	(void)i;
@@ -68,7 +69,6 @@ static long enf_shelf_one(__u32 i, void *arg)
 	len = bpf_probe_read_kernel_str(c->name, sizeof(c->name), (const void *)name) - 1;
 	if (len < 0)
 		len = 0;
-	enf_read(id, c->kn + enf_offset(struct kernfs_node, id));
 	if (!enf_is_shelf(c->name, len)) {
 		/*
 		 * Names of slices may be long: their end is read where it lies. What is known of the
@@ -91,15 +91,15 @@ static long enf_shelf_one(__u32 i, void *arg)
 		if (whole >= 6)
 			bpf_probe_read_kernel(&end, 6, (const void *)(name + whole - 6));
 		if (end != ENF_WORD8('.', 's', 'l', 'i', 'c', 'e', 0, 0))
-			c->found = id;
+			c->found = c->kn;
 	}
 	c->kn = parent;
 	return 0;
 }
 
-ENF_FN __u64 enf_container_of(__u64 kn, __u64 id)
+ENF_FN __u64 enf_container_of(__u64 kn)
 {
-	struct enf_shelves c = { .kn = kn, .found = id };
+	struct enf_shelves c = { .kn = kn };
 
 	if (c.kn)
 		bpf_loop(256, enf_shelf_one, &c, 0);
@@ -108,9 +108,8 @@ ENF_FN __u64 enf_container_of(__u64 kn, __u64 id)
 
 static __always_inline __u64 enf_container(void)
 {
-	__u64 kn = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn);
-
-	return enf_container_of(kn, bpf_get_current_cgroup_id());
+	return enf_container_of(
+		(__u64)BPF_CORE_READ(bpf_get_current_task_btf(), cgroups, dfl_cgrp, kn));
 }
 
 /* ---- Reading ------------------------------------------------------------------------------ */
@@ -127,8 +126,8 @@ static __always_inline void enf_recall_shared(struct enf_scratch *s, const struc
 			enf_take_marks(s, image, m, image->host_marks);
 	}
 	if (image->container_marks) {
-		key = enf_container();
-		m = bpf_map_lookup_elem(&shared_marks, &key);
+		key = enf_node_id(enf_container());
+		m = key ? bpf_map_lookup_elem(&shared_marks, &key) : NULL;
 		if (m)
 			enf_take_marks(s, image, m, image->container_marks);
 	}
@@ -213,9 +212,10 @@ static long enf_sweep_one(void *map, const __u64 *key, struct enf_marks *m, stru
 	return 0;
 }
 
-/* Returns: not 0 if they found no room. */
-static __noinline int enf_set_shared(__u64 key, __u64 which, __u64 now, __u64 longest)
+/* Set those of the container in the cgroup at *kn*; 0: of the host. Returns: not 0 if they found no room. */
+static __noinline int enf_set_shared(__u64 kn, __u64 which, __u64 now, __u64 longest)
 {
+	__u64 key = enf_node_id(kn);
 	struct enf_marks *m = bpf_map_lookup_elem(&shared_marks, &key);
 	struct enf_sweep sweep = {};
 
@@ -241,14 +241,20 @@ static __always_inline int enf_lost_marks(const struct enf_image *image, __u64 w
 	return image->refuse_marks & which ? -ENF_EPERM : 0;
 }
 
-static __always_inline int enf_mark_shared(const struct enf_image *image, __u64 which, __u64 now)
+/* Set those of *which* that are shared, and take them out of it. Outside of containers, theirs are the process's. */
+static __always_inline int enf_mark_shared(const struct enf_image *image, __u64 *which, __u64 now)
 {
-	__u64 host = which & image->host_marks, container = which & image->container_marks;
+	__u64 host = *which & image->host_marks, container = *which & image->container_marks;
+	__u64 kn = container ? enf_container() : 0;
 	int error = 0;
+
+	if (!kn)
+		container = 0;
+	*which &= ~(host | container);
 
 	if (host && enf_set_shared(0, host, now, image->longest_ns))
 		error = enf_lost_marks(image, host);
-	if (container && enf_set_shared(enf_container(), container, now, image->longest_ns))
+	if (container && enf_set_shared(kn, container, now, image->longest_ns))
 		error = enf_lost_marks(image, container);
 	return error;
 }
@@ -264,8 +270,8 @@ __attribute__((noinline)) int enf_mark(struct enf_scratch *s, __u64 generation)
 
 	if (!s || !image || image->generation != generation)
 		return 0; /* decided by an image that counts no more, and neither do its marks */
-	error = enf_mark_shared(image, s->verdict.marks, now);
-	own = s->verdict.marks & enf_own_marks(image);
+	own = s->verdict.marks;
+	error = enf_mark_shared(image, &own, now);
 	if (!own)
 		return error;
 	m = bpf_task_storage_get(&marks, t->group_leader, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
@@ -291,8 +297,8 @@ __attribute__((noinline)) int enf_mark_alone(struct enf_scratch *s, __u64 genera
 
 	if (!s || !image || image->generation != generation)
 		return 0;
-	enf_mark_shared(image, s->verdict.marks, now);
-	own = s->verdict.marks & enf_own_marks(image);
+	own = s->verdict.marks;
+	enf_mark_shared(image, &own, now);
 	if (!own)
 		return 0;
 	m = bpf_task_storage_get(&marks, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);

@@ -56,7 +56,7 @@ static __always_inline int enf_tell_cgroup(__u64 t)
 		r->event.kind = ENF_EVENT_CGROUP;
 		r->event.time_ns = bpf_ktime_get_boot_ns();
 		r->event.cgroup = id;
-		r->event.ino = enf_container_of(kn, id);
+		r->event.ino = enf_node_id(enf_container_of(kn));
 		enf_barrier(at);
 		enf_barrier(len);
 		if (len <= ENF_PATH_MAX && at <= ENF_PATH_MAX) {

@@ -56,7 +56,7 @@ class Lines:
 
     Attributes:
         cgroups: their paths.
-        containers: of each, the cgroup whose marks count in it: the container's, or its own.
+        containers: of each, the cgroup of the container whose marks count in it; 0: it lies in none.
         malformed: records that do not fit together.
     """
 

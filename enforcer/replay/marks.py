@@ -71,28 +71,29 @@ class Marks:
     def acting(self, access: RecordedAccess) -> dict[int, int]:
         """Return the marks that count for the process of *access*, of every scope."""
         self._fork_until(access.time_ns)
-        return {
-            **self._processes.get(self.lines.process(access.line), _NONE),
-            **self._containers.get(self._container_of(access), _NONE),
-            **self._everybody,
-        }
+        own = self._processes.get(self.lines.process(access.line), _NONE)
+        shared = self._containers.get(self._container_of(access), _NONE)
+        # Of what a process had outside of its container and has in it, the later counts.
+        later = {number: max(at, own.get(number, 0)) for number, at in shared.items()}
+        return {**own, **later, **self._everybody}
 
     def set(self, which: int, access: RecordedAccess) -> None:
         """Set those of *which* for who does *access*."""
         now = access.time_ns
         if host := which & self._host:
             self._everybody = _marked(self._everybody, host, now)
-        if container := which & self._container:
-            cgroup = self._container_of(access)
+        cgroup = self._container_of(access)
+        container = which & self._container if cgroup else 0
+        if container:
             before = self._containers.get(cgroup, _NONE)
             self._containers[cgroup] = _marked(before, container, now)
-        if own := which & ~(self._host | self._container):
+        if own := which & ~(host | container):
             process = self.lines.process(access.line)
             before = self._processes.get(process, _NONE)
             self._processes[process] = _marked(before, own, now)
 
     def _container_of(self, access: RecordedAccess) -> int:
-        """Return the cgroup whose marks count for who does *access*."""
+        """Return the cgroup whose marks count for who does *access*; 0: it is in no container."""
         return self.lines.containers.get(access.who.cgroup, access.who.cgroup)
 
     def _fork_until(self, now: int) -> None:

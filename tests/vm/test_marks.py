@@ -315,6 +315,26 @@ def test_a_mark_set_below_is_the_containers(daemon: Daemon, cgroup) -> None:
     assert ["ok"] == deeds("cgroup", other, *reads("container"))
 
 
+@pytest.mark.parametrize("shelf", ["", "enforcer-marks.slice", "docker"])
+def test_outside_of_containers_the_process_has_the_mark(daemon: Daemon, cgroup, shelf: str) -> None:
+    """What lies on a shelf is no container: neither neighbours there nor children have the mark."""
+    where = cgroup(shelf)
+
+    said = deeds("cgroup", where, *CONNECT["container"], *AGAIN, *reads("container"))
+
+    assert ["EACCES"] == said
+    assert ["ok"] == deeds("cgroup", where, *reads("container"))
+    assert ["ok"] == deeds("cgroup", where, *CONNECT["container"], "fork", *reads("container"))
+
+
+def test_a_mark_from_outside_stays_with_the_process(daemon: Daemon, cgroup) -> None:
+    """In a container that it is put into, and nobody else there has it."""
+    unit = cgroup("enforcer-marks.slice/late.scope")
+
+    assert ["EACCES"] == deeds(*CONNECT["container"], "cgroup", unit, *reads("container"))
+    assert ["ok"] == deeds("cgroup", unit, *reads("container"))
+
+
 def test_marks_without_room_refuse_the_deed(daemon: Daemon, cgroup) -> None:
     """A full table: the connection that could not be remembered does not happen; old ones make room."""
     (pin,) = PINS.glob("*/map-shared_marks")

@@ -110,6 +110,29 @@ def test_a_container_is_what_the_kernel_said_it_is(tape, tmp_path):
     assert ["asks", "asks", "free"] == rules(tape, tmp_path, "container")
 
 
+def test_outside_of_containers_the_process_has_the_mark(tape, tmp_path):
+    """In whatever cgroup it is by then; nobody else in its cgroup has it, nor a child."""
+    line, neighbour = (tape.begin(How.FOUND, 0, BASH) for _ in range(2))
+    shelf, unit = (Identity(exe=b"/bin/bash", cgroup=path) for path in (b"/s.slice", b"/u"))
+    tape.cgroup(shelf.cgroup, 0)
+    tape.cgroup(unit.cgroup, 2)
+    tape.access(line, shelf, SET)
+    child = begin(tape, How.FORK, line)
+    program = begin(tape, How.EXEC, line)
+    for each, who in (
+        (line, shelf),
+        (line, unit),
+        (program, shelf),
+        (neighbour, shelf),
+        (neighbour, unit),
+        (child, shelf),
+    ):
+        tape.access(each, who, ASK)
+
+    expected = ["asks", "asks", "asks", "free", "free", "free"]
+    assert expected == rules(tape, tmp_path, "container")
+
+
 def test_a_mark_of_the_host_is_everybodys_and_ends(tape, tmp_path):
     """Both ends of the time belong to it, and the record says how old it was."""
     first, second = (tape.begin(How.FOUND, 0, BASH) for _ in range(2))
