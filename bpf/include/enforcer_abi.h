@@ -548,8 +548,10 @@ struct enf_limit {
  * the host.
  */
 struct enf_marks {
-	__u64 newest;	 /* of all of them */
-	__u64 executing; /* a thread that is not the first has begun an exec: see marks.bpf.h */
+	__u64 newest; /* of all of them */
+	__u64 aside;  /* of a process: a thread that is not the first has begun an exec, see
+			  * marks.bpf.h; of a container: the address of the node of its cgroup
+			  */
 	__u64 at[64];
 };
 

@@ -143,7 +143,7 @@ static __always_inline int enf_exec_marks(const struct enf_image *image)
 		enf_count(ENF_STAT_MARK_LOST);
 		return -ENF_ENOMEM; /* what would shed marks does not happen */
 	}
-	__sync_lock_test_and_set(&from->executing, 1);
+	__sync_lock_test_and_set(&from->aside, 1);
 	enf_merge_marks(to, from);
 	return 0;
 }

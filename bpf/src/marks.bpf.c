@@ -199,6 +199,19 @@ struct enf_sweep {
 
 #define ENF_SWEPT (~0ULL) /* as the newest: the entry is on its way out */
 
+/* A cgroup that is gone is not online, or its node has become another's. Nobody is in it, nor ever will be. */
+static __always_inline int enf_is_gone(__u64 kn, __u64 id)
+{
+	__u64 cgroup = 0;
+	unsigned int flags = 0;
+
+	if (!kn) /* being put in */
+		return 0;
+	enf_read(cgroup, kn + enf_offset(struct kernfs_node, priv));
+	enf_read(flags, cgroup + enf_offset(struct cgroup, self.flags));
+	return enf_node_id(kn) != id || !(flags & ENF_CSS_ONLINE);
+}
+
 static long enf_sweep_one(void *map, const __u64 *key, struct enf_marks *m, struct enf_sweep *sweep)
 {
 	__u64 newest = m->newest;
@@ -206,7 +219,7 @@ static long enf_sweep_one(void *map, const __u64 *key, struct enf_marks *m, stru
 	if (!*key) /* the host's: one entry, whose marks may count for longer */
 		return 0;
 	/* Who sets a mark in it meanwhile sees that by this word. */
-	if (newest < sweep->before &&
+	if ((newest < sweep->before || enf_is_gone(m->aside, *key)) &&
 	    __sync_val_compare_and_swap(&m->newest, newest, ENF_SWEPT) == newest)
 		bpf_map_delete_elem(map, key);
 	return 0;
@@ -221,7 +234,7 @@ static __noinline int enf_set_shared(__u64 kn, __u64 which, __u64 now, __u64 lon
 
 	if (!m &&
 	    bpf_map_update_elem(&shared_marks, &key, (const void *)&enf_no_marks, BPF_NOEXIST)) {
-		/* Full, or somebody was faster. What no rule asks about any more makes room. */
+		/* Full, or somebody was faster. What nobody asks about any more makes room. */
 		sweep.before = now > longest ? now - longest : 0;
 		bpf_for_each_map_elem(&shared_marks, enf_sweep_one, &sweep, 0);
 		bpf_map_update_elem(&shared_marks, &key, (const void *)&enf_no_marks, BPF_NOEXIST);
@@ -230,6 +243,7 @@ static __noinline int enf_set_shared(__u64 kn, __u64 which, __u64 now, __u64 lon
 		m = bpf_map_lookup_elem(&shared_marks, &key);
 	if (!m || __sync_lock_test_and_set(&m->newest, now) == ENF_SWEPT)
 		return 1;
+	m->aside = kn;
 	enf_set_marks(m, which, now);
 	return 0;
 }
@@ -279,7 +293,7 @@ __attribute__((noinline)) int enf_mark(struct enf_scratch *s, __u64 generation)
 		return enf_lost_marks(image, own);
 	enf_set_marks(m, own, now);
 	/* The mark first, then this look: see enf_exec_marks. An exchange is a barrier. */
-	if (__sync_val_compare_and_swap(&m->executing, 2, 2)) {
+	if (__sync_val_compare_and_swap(&m->aside, 2, 2)) {
 		key.tgid = t->tgid;
 		key.start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
 		if (bpf_map_update_elem(&passed_marks, &key, m, BPF_ANY))

@@ -335,6 +335,35 @@ def test_a_mark_from_outside_stays_with_the_process(daemon: Daemon, cgroup) -> N
     assert ["ok"] == deeds("cgroup", unit, *reads("container"))
 
 
+def test_containers_that_are_gone_make_room(daemon: Daemon, cgroup) -> None:
+    """However long their marks would count; those that are there keep theirs."""
+    (pin,) = PINS.glob("*/map-shared_marks")
+    fd = calls.get_pinned(bytes(pin))
+    now = time.clock_gettime_ns(time.CLOCK_BOOTTIME) + 300 * 10**9
+    stays = cgroup("enforcer-marks.slice/stays.scope")
+    keys = range(1 << 40, (1 << 40) + calls.map_facts(fd).max_entries)
+    said = [deeds("cgroup", stays, *CONNECT["container"], *reads("container"))]
+    before = daemon.status()["kernel"]["mark_lost"]
+    try:
+        for key in keys:
+            _put(fd, key, now)  # to the last place
+        for key in keys[:2]:
+            _remove(fd, key)
+        for number in range(5):
+            short = Path(f"/sys/fs/cgroup/enforcer-marks.slice/short-{number}.scope")
+            short.mkdir()
+            said.append(deeds("cgroup", short, *CONNECT["container"], *reads("container")))
+            short.rmdir()
+        said.append(deeds("cgroup", stays, *reads("container")))
+    finally:
+        for key in keys:
+            _remove(fd, key)
+        os.close(fd)
+
+    assert [["EACCES"]] * 7 == said
+    assert before == daemon.status()["kernel"]["mark_lost"]
+
+
 def test_marks_without_room_refuse_the_deed(daemon: Daemon, cgroup) -> None:
     """A full table: the connection that could not be remembered does not happen; old ones make room."""
     (pin,) = PINS.glob("*/map-shared_marks")
@@ -344,6 +373,7 @@ def test_marks_without_room_refuse_the_deed(daemon: Daemon, cgroup) -> None:
     full = cgroup("enforcer-marks.slice/full.scope")
     keys = range(1 << 40, (1 << 40) + room)
     before = daemon.status()["kernel"]["mark_lost"]
+    _forget_containers(fd)  # those of earlier tests are gone, and would make room
     try:
         for key in keys:
             _put(fd, key, now)
@@ -368,6 +398,15 @@ _BPF = ctypes.CDLL("libbpf.so.1", use_errno=True)
 def _put(fd: int, key: int, newest: int) -> None:
     value = newest.to_bytes(8, "little").ljust(abi.sizeof("enf_marks"), b"\0")
     _BPF.bpf_map_update_elem(fd, key.to_bytes(8, "little"), value, 0)
+
+
+def _forget_containers(fd: int) -> None:
+    key, found = ctypes.create_string_buffer(8), []
+    while not _BPF.bpf_map_get_next_key(fd, found[-1] if found else None, key):
+        found.append(key.raw)
+    for each in found:
+        if any(each):  # else the host's
+            _BPF.bpf_map_delete_elem(fd, each)
 
 
 def _remove(fd: int, key: int) -> None:
