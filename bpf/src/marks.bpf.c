@@ -22,6 +22,12 @@ static __always_inline __u64 enf_own_marks(const struct enf_image *image)
  */
 #define ENF_SHELF_NAME 32
 
+/*
+ * Who is in a container can make cgroups below it. What lies deeper than one looks counts as in none, which is open:
+ * so one looks farther than anybody's memory for cgroups reaches.
+ */
+#define ENF_CGROUP_LEVELS (1 << 16)
+
 struct enf_shelves {
 	__u64 kn;
 	__u64 found; /* the node */
@@ -102,7 +108,7 @@ ENF_FN __u64 enf_container_of(__u64 kn)
 	struct enf_shelves c = { .kn = kn };
 
 	if (c.kn)
-		bpf_loop(256, enf_shelf_one, &c, 0);
+		bpf_loop(ENF_CGROUP_LEVELS, enf_shelf_one, &c, 0);
 	return c.found;
 }
 

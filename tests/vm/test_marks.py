@@ -315,6 +315,15 @@ def test_a_mark_set_below_is_the_containers(daemon: Daemon, cgroup) -> None:
     assert ["ok"] == deeds("cgroup", other, *reads("container"))
 
 
+def test_a_cgroup_far_below_is_the_containers(daemon: Daemon, cgroup) -> None:
+    """However many are between: it can make them itself."""
+    top = cgroup("enforcer-marks.slice/deep.scope")
+    deep = cgroup(str(Path("enforcer-marks.slice/deep.scope", *"d" * 300)))
+
+    assert ["EACCES"] == deeds("cgroup", top, *CONNECT["container"], *reads("container"))
+    assert ["EACCES"] == deeds("cgroup", deep, *reads("container"))
+
+
 @pytest.mark.parametrize("shelf", ["", "enforcer-marks.slice", "docker"])
 def test_outside_of_containers_the_process_has_the_mark(daemon: Daemon, cgroup, shelf: str) -> None:
     """What lies on a shelf is no container: neither neighbours there nor children have the mark."""
