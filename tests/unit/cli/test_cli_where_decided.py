@@ -54,7 +54,7 @@ def of_rule(rule, **options):
         ("syscall: keyctl", "syscall keyctl, not lifted: decided where the call is entered"),
         ("lsm: file_open", "lsm file_open: decided at LSM hook file_open, before the effect"),
         ("kprobe: takes", "kprobe takes: decided where function takes is entered"),
-        ("file: read, match: {path: /x}", "file read: decided at LSM hook file_open"),
+        ("file: read, match: {path: /x}", "file read: decided at LSM hooks file_open, quota_on"),
         (
             "exec: {}, match: {path: /x}",
             "exec: decided at LSM hooks bprm_check_security, bprm_creds_for_exec, mmap_file",
