@@ -356,6 +356,26 @@ ENF_FN int enf_match_numbers(struct enf_ctx *c, __u64 known, __u32 dim, __u32 la
 }
 
 /*
+ * Mark what is met by the number of the file, after its own name. A device is its number. That of a file was the file's
+ * when the policies were compiled, and may be another's by now, which anybody can arrange who may make files there: so
+ * it is a claim, as is a spelling.
+ */
+ENF_INLINE void enf_match_inode(struct enf_ctx *c)
+{
+	struct enf_scratch *s = c->s;
+	const struct enf_object *o = &s->object;
+	__u64 node = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM];
+
+	if (o->present & ENF_BIT(ENF_DIM_N0))
+		node = 0;
+	s->folding = !node;
+	enf_match_number(c, ENF_DIM_INODE, node ? ENF_NODE : o->dev, node ? node : o->ino);
+	s->folding = 0;
+	if (s->n_maybe & ENF_MAY_FOLD)
+		s->folded |= ENF_BIT(ENF_DIM_PATH);
+}
+
+/*
  * Decide s->object for c->task, whose sets are current; the answer is s->verdict.
  * Leaves the working memory as clean as it found it.
  */
@@ -390,15 +410,9 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 			.cut = !!(o->flags & ENF_OF_CUT),
 		};
 
-		if (known & ENF_BIT(ENF_DIM_INODE)) {
-			__u64 node = o->num[ENF_DIM_N0 - ENF_DIM_FIRST_NUM];
-
-			if (o->present & ENF_BIT(ENF_DIM_N0))
-				node = 0;
-			enf_match_number(c, ENF_DIM_INODE, node ? ENF_NODE : o->dev,
-					 node ? node : o->ino);
-		}
 		enf_loop(1 + !!path.fold, enf_path_one, &path);
+		if (known & ENF_BIT(ENF_DIM_INODE))
+			enf_match_inode(c);
 	}
 	if (known & ENF_BIT(ENF_DIM_NAME))
 		enf_match_text(c, ENF_TEXT_NAME, o->name_len, ENF_DIM_NAME);

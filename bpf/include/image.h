@@ -107,7 +107,7 @@ struct enf_scratch {
 	__u32 bare;  /* and without them */
 	__u32 kept;  /* see enf_unfollowed() */
 	__u64 offhost; /* of the strings: what stands there is not the host's name */
-	__u64 folded;  /* of the strings: what else met them is other spellings */
+	__u64 folded;  /* of the strings: what else met them is other spellings, or a number */
 	__u64 num[ENF_NUM_DIMS];
 	/* of the path that was looked up last: its directory, and the strings that it met */
 	__u64 way_hash;

@@ -36,7 +36,7 @@ ENF_INLINE __u32 enf_of_views(__u32 one, __u32 other, __u32 favours)
 /* ---- Atoms ------------------------------------------------------------------------------- */
 
 #define ENF_MAY_BE 1   /* what is not touched is unknown */
-#define ENF_MAY_FOLD 2 /* what is touched is so by another spelling */
+#define ENF_MAY_FOLD 2 /* what is touched is so by another spelling, or by the number of the file */
 
 static long enf_touch_one(__u32 i, void *arg)
 {
@@ -745,7 +745,7 @@ static long enf_term_one(__u32 i, void *arg)
 		if (!truth && ((s->unknown & dim) || s->overflow))
 			truth = ENF_UNKNOWN;
 		if (s->n_maybe && enf_may_touch(s, t->atom)) {
-			claimed |= s->folded & dim; /* by its own spelling it is not met */
+			claimed |= s->folded & dim; /* by its own name, so spelled, it is not met */
 			truth = truth ? truth : ENF_UNKNOWN;
 		}
 	} else if (t->kind == ENF_TERM_INSIDE) {

@@ -46,7 +46,8 @@ class Parts:
     """
     Asks rules about one access.
 
-    *is_bare*: names that the host does not show are none, and others are as they are spelled.
+    *is_bare*: names that the host does not show are none, and others are as they are spelled. What is another name of a
+    file is none of its names: by its number, it could be another file by now.
     """
 
     facts: Facts
@@ -77,7 +78,8 @@ class Parts:
     def _in_views(self, parts: Callable[[Parts], list[Part]], *, favours: bool) -> list[Part]:
         """Return the parts by the view of the object that counts."""
         claimed = parts(self)
-        is_claimed = self._is_off_host or Folded.of_object(self.facts.flags)
+        flags, inode = self.facts.flags, self.facts.inode
+        is_claimed = self._is_off_host or Folded.of_object(flags) or inode is not None
         if not is_claimed:
             return claimed
         bare = parts(attrs.evolve(self, is_bare=True))
@@ -201,7 +203,8 @@ class Parts:
             return False
         host, inode = self.atoms.names.host, self.facts.inode
         named = [form.value for form in forms if isinstance(form, Exact)]
-        if inode is not None and any(host.hard_linked(name) == inode for name in named):
+        is_known = inode is not None and not self.is_bare
+        if is_known and any(host.hard_linked(name) == inode for name in named):
             return True
         node = host.node(path) if named and self.facts.ops & _OF_NODES else None
         return node is not None and any(host.node(name) == node for name in named)

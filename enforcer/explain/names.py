@@ -30,7 +30,7 @@ class Name:
         text: as it is spelled.
         is_cut: it goes on behind the text.
         folded: directories on the way find a name by several spellings.
-        is_bare: what only another spelling meets does not count.
+        is_bare: what only another spelling or another name meets does not count.
     """
 
     text: bytes
@@ -39,7 +39,7 @@ class Name:
     is_bare: bool = False
 
     def meets(self, forms: Iterable[Form], *, is_same: bool = False) -> Truth:
-        """Tell whether it is one of *forms*; *is_same*: it is, by another name."""
+        """Tell whether it is one of *forms*; *is_same*: it leads to what one of them is the name of."""
         forms = list(forms)
         found = Truth.TRUE if is_same else some(self._by_bytes(form) for form in forms)
         if self.folded is None:

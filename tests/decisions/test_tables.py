@@ -19,7 +19,7 @@ from enforcer.compiler import BareHost, compile_policies
 from enforcer.events.folded import Folded
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import EVENTS, OPS, Dim, ObjectFlag, Op, SubjectFlag
-from enforcer.policy.model.policy import PolicySet
+from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.model.workloads import Workload
 from enforcer.policy.store import load_text
 
@@ -223,7 +223,10 @@ def test_a_word_of_the_language_is_its_operations_and_no_other(builds, word) -> 
 
 
 def test_hard_links_of_a_named_file_are_the_file(builds) -> None:
-    """A file with several names on the compiling host is met under each of them."""
+    """
+    A file with several names on the compiling host is met under each of them, and never in favour of who acts: its
+    number may be another file's by now.
+    """
 
     @attrs.frozen
     class Linked(BareHost):
@@ -233,23 +236,32 @@ def test_hard_links_of_a_named_file_are_the_file(builds) -> None:
     policies = load_text(
         "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
         "spec: {rules: [{file: read, match: {path: /srv/secret}, action: deny},"
-        "{file: write, match: {path: {notEqual: /srv/secret}}, action: deny}]}\n",
+        "{file: write, match: {path: {notEqual: /srv/secret}}, action: deny},"
+        "{file: chmod, match: {path: /srv/secret}, action: allow}, {file: chmod, action: deny},"
+        "{file: chown, match: {path: [/srv/secret, /srv/other]}, action: log},"
+        "{file: chown, match: {path: {notEqual: /tmp/**}}, action: deny}]}\n",
         "links.yaml",
     )
     compiled = checked(
         compile_policies(policies, host=Linked(), generation=GENERATION, now_ns=BORN)
     )
 
-    def verb(op, inode):
-        asked = Access((op,), {Dim.PATH: b"/tmp/alias", Dim.INODE: 0x800001 << 64 | inode})
+    def verb(op, inode, path=b"/tmp/alias"):
+        asked = Access((op,), {Dim.PATH: path, Dim.INODE: 0x800001 << 64 | inode})
         found = {decide_by(run, compiled, Actor(), asked).enforced.verb for run in builds.values()}
         assert len(found) == 1
         return found.pop()
 
-    assert verb(Op.READ, 42) is not None
+    assert verb(Op.READ, 42) is Verb.DENY
     assert verb(Op.READ, 43) is None
-    assert verb(Op.WRITE, 42) is None
-    assert verb(Op.WRITE, 43) is not None
+    assert verb(Op.WRITE, 42) is Verb.DENY
+    assert verb(Op.WRITE, 43) is Verb.DENY
+    assert verb(Op.WRITE, 42, b"/srv/secret") is None
+    assert verb(Op.CHMOD, 42) is Verb.DENY
+    assert verb(Op.CHMOD, 42, b"/srv/secret") is Verb.ALLOW
+    assert verb(Op.CHMOD, 43, b"/srv/secret") is Verb.ALLOW
+    assert verb(Op.CHOWN, 42, b"/mnt/alias") is Verb.DENY
+    assert verb(Op.CHOWN, 43, b"/srv/other") is Verb.LOG
 
 
 def test_a_device_is_met_by_any_node(builds) -> None:

@@ -9,6 +9,7 @@ handles and mounts behave differently.
 import ctypes
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -67,8 +68,9 @@ def _rule(name: str, path: str, *, more: str = "", guard: str = "") -> str:
     )
 
 
-def _policy() -> str:
-    rules = ""
+def _policy(reused: Path) -> str:
+    rules = _rule("known", f"{reused}/known").replace("deny: {errno: EDOM}", "allow: {}")
+    rules += _rule("others", f"{reused}/**", guard="    guard: false\n")
     binary = f"      process: {{binary: '{_PYTHON}'}}\n"
     for base in (_TMPFS, _OVERLAY):
         rules += _rule(f"{base.name}-exact", f"{base}/vault/secret")
@@ -136,9 +138,20 @@ def beyond(controls) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def daemon(controls, beyond, tmp_path_factory) -> Iterator[Engine]:
+def reused(scratch) -> Iterator[Path]:
+    """A directory with a file that is permitted by one of its names, where numbers are given again."""
+    path = scratch / "reused"
+    path.mkdir()
+    _write(path / "known")
+    (path / "known.alias").hardlink_to(path / "known")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def daemon(controls, beyond, reused, tmp_path_factory) -> Iterator[Engine]:
     """One engine; it starts after the controls were taken."""
-    with running(_policy(), tmp_path_factory.mktemp("paths")) as it:
+    with running(_policy(reused), tmp_path_factory.mktemp("paths")) as it:
         yield it
 
 
@@ -163,6 +176,29 @@ def test_neighbour_is_read(way, controls, daemon):
     result = _read(way, _TMPFS / "vault/neighbour")
 
     assert (0, _SECRET) == (result.returncode, result.stdout), result.stderr
+
+
+def test_a_number_that_is_given_again_permits_nothing(daemon, reused):
+    """Who may make files has one with the number of a file that was permitted, once that is removed."""
+    known, other = reused / "known", reused / "other"
+    control = _read("itself", known)
+    number = known.stat().st_ino
+
+    known.unlink()
+    (reused / "known.alias").unlink()
+    os.sync()
+    tries = [reused / f"try{i}" for i in range(2000)]
+    for path in tries:
+        path.write_bytes(_SECRET)
+        if path.stat().st_ino == number:
+            path.rename(other)
+            break
+    (reused / "other.alias").hardlink_to(other)
+    result = _read("itself", other)
+
+    assert (0, _SECRET) == (control.returncode, control.stdout), control.stderr
+    assert number == other.stat().st_ino
+    assert (_ERROR, b"") == (result.returncode, result.stdout), result.stderr
 
 
 def test_other_binary_reads(daemon):

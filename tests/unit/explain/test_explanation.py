@@ -85,6 +85,43 @@ def said(item, *texts, **more):
     return [text for text, _ in lines(explained(item, *texts, **more))]
 
 
+@attrs.frozen
+class Linked(Host):
+    """The same, where a file has several names."""
+
+    def hard_linked(self, path):
+        return (8 << 20 | 1, 42) if path == b"/srv/tool" else None
+
+
+def test_another_name_of_a_file_holds_against_who_acts_only():
+    """As in the kernel: the number may be another file's by now, so it excepts nothing."""
+    rules = (
+        HEAD % "links"
+        + """\
+  rules:
+    - {name: kept, file: write, match: {path: /srv/tool}, action: deny}
+    - {name: known, file: [read, chmod], match: {path: /srv/tool}, action: allow}
+    - {name: others, file: read, match: {path: {notEqual: /srv/tool}}, action: deny}
+"""
+    )
+
+    def part(op, rule):
+        item = read(op=op, path=b"/srv/alias", ino=42, dev=8 << 20 | 1)
+        found = explained(
+            attrs.evolve(item, origin=Origin("links", rule, "vault.yaml:6:7")),
+            rules,
+            host=Linked(),
+        )
+        told = [text.partition("  (vault.yaml")[0].split() for text, _ in lines(found)]
+        return [" ".join(words) for words in told if words[:1] in (["yes"], ["no"])]
+
+    assert ["yes path: /srv/alias is /srv/tool"] == part(Op.WRITE, "kept")
+    assert part(Op.READ, "others") == [
+        "yes path: /srv/alias is not /srv/tool",
+        "no path: /srv/alias is not /srv/tool",
+    ]
+
+
 def test_a_rule_with_an_exception():
     """What decided, which parts held on what, what was asked before, and what would allow it."""
     assert said(read(), VAULT) == [
