@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -200,6 +201,8 @@ class FakeSession:
     is_closed: bool = False
     is_left: bool = False
     is_ended: bool = False
+    is_kept: bool = True
+    pinned_at: Path | None = None
     stays: str = ""
     has_backlog: bool = False
     heartbeats: int = 0

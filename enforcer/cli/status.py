@@ -137,6 +137,8 @@ def _beside(state: Status) -> Iterator[str]:
         )
     if pinned := state.get("pinned"):
         yield f"pinned in {pinned}: enforcement outlives the daemon"
+    if unpinned := state.get("unpinned"):
+        yield f"names in {unpinned} were removed: enforcement ends with the daemon"
     if (at := state.get("enforcesAt", "LSM hooks")) != "LSM hooks":
         yield f"at {at}, since bpf is not among the active LSMs"
     if passed := state["kernel"].get("passed_by"):

@@ -262,7 +262,7 @@ def _said(done: StopDocument) -> str:
 
 
 def _clear(pins: Path) -> int:
-    from enforcer.kernel.pins import clear
+    from enforcer.kernel.pin_store import clear
 
     return clear(pins)
 
@@ -270,7 +270,7 @@ def _clear(pins: Path) -> int:
 def _is_held(pins: Path) -> bool:
     if not os.path.isdir(pins):  # noqa: PTH112 - unlike Path.is_dir it never raises
         return False
-    from enforcer.kernel.pins import held
+    from enforcer.kernel.pin_store import held
 
     return held(pins)
 
@@ -282,7 +282,7 @@ def _is_lost(pins: Path) -> bool:
 def _has_names(pins: Path) -> bool:
     if not os.path.isdir(pins):  # noqa: PTH112 - as above
         return False
-    from enforcer.kernel.pins import left
+    from enforcer.kernel.pin_store import left
 
     return left(pins)
 

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 import attrs
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, pins, placement, pseudofs, repeats
+from enforcer.kernel import host, pin_store, placement, pseudofs, repeats
 from enforcer.kernel.maps import RINGS
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.programs import AT_POINT, PROGRAMS, TELL_REPEATS, ProgramSpec
@@ -348,7 +348,7 @@ def explain(error: KernelError) -> KernelError:
             f"this kernel ({host.release()}) has no LSM hook {hook[1]} for BPF: {_TOO_OLD}, "
             "built with CONFIG_BPF_LSM and CONFIG_DEBUG_INFO_BTF"
         )
-    if error.errno in {errno.EPERM, errno.EACCES} and pins.left():
+    if error.errno in {errno.EPERM, errno.EACCES} and pin_store.left():
         return UnsupportedError(
             "another enforcer daemon is running, and if it is protected, no other process may "
             "load LSM programs: see enforcer status, or end it with enforcer stop",

@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from enforcer.kernel.pins import LINK, held, sessions_in
+from enforcer.kernel.pin_store import held, sessions_in
+from enforcer.kernel.pins import LINK
 from enforcer.libbpf import calls
 from enforcer.mountinfo import parse_mountinfo
 

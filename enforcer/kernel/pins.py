@@ -10,24 +10,19 @@ Pins do not survive a reboot, nor does enforcement.
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import struct
-import time
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import attrs
 
-from enforcer import places
-from enforcer.errors import HeldError, KernelError
-from enforcer.kernel import bpffs
+from enforcer.errors import KernelError
 from enforcer.libbpf import abi, calls
 
-__all__ = ["LINK", "PinDirectory", "PinStore", "clear", "held", "left", "sessions_in"]
+__all__ = ["LINK", "PinDirectory"]
 
 LINK: Final = "link-"
 _MAP: Final = "map-"
@@ -38,7 +33,6 @@ _STATE: Final = "state-"
 _NEW: Final = "new-state"
 _STATE_HEAD: Final = struct.Struct("<QQ")
 """Bytes of the compressed state, hash of the ABI header: the same in every version."""
-_PATIENCE: Final = 2.0  # seconds: a daemon that was just told to stop holds on for a moment
 
 
 @attrs.define(eq=False)
@@ -47,6 +41,8 @@ class PinDirectory:
 
     path: Path
     _links: int = 0
+    _made: set[str] = attrs.field(factory=set)
+    """Names that this process has made, without states: what of them is gone was removed by somebody else."""
     _is_gone: bool = False
     """Removed, as far as that was possible: by now the path may be that of a session of another daemon."""
 
@@ -62,6 +58,15 @@ class PinDirectory:
             return next(self.path.iterdir(), None) is None
         except FileNotFoundError:  # who made it has removed it meanwhile
             return True
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was pinned still is: nobody has removed names, or the file system with them."""
+        try:
+            names = {entry.name for entry in self.path.iterdir()}
+        except OSError:
+            return False
+        return self._made <= names and any(name.startswith(_STATE) for name in names)
 
     def keep(
         self,
@@ -84,7 +89,7 @@ class PinDirectory:
         self.pin_maps([(_FIRST, fds.pop(_FIRST))])
         self._pin_links(links)
         self.pin_maps(fds.items())
-        calls.pin(last, self._name(f"{_LAST}{self._links:03}"))
+        self._pin(last, f"{_LAST}{self._links:03}")
         for generation, state in states.items():
             self.pin_state(generation, state)
 
@@ -114,8 +119,8 @@ class PinDirectory:
         for name in self._names(_LAST):
             fd = calls.get_pinned(self._name(name))
             try:
-                calls.pin(fd, self._name(f"{_LAST}{self._links:03}"))
-                (self.path / name).unlink()
+                self._pin(fd, f"{_LAST}{self._links:03}")
+                self._unlink(name)
             finally:
                 os.close(fd)
 
@@ -126,7 +131,7 @@ class PinDirectory:
         Raises:
             KernelError: if the kernel refuses.
         """
-        calls.pin(fd, self._name(f"{LINK}{self._links:03}-{program}"))
+        self._pin(fd, f"{LINK}{self._links:03}-{program}")
         self._links += 1
 
     def pin_maps(self, maps: Iterable[tuple[str, int]]) -> None:
@@ -137,7 +142,7 @@ class PinDirectory:
             KernelError: if the kernel refuses.
         """
         for name, fd in maps:
-            calls.pin(fd, self._name(f"{_MAP}{name}"))
+            self._pin(fd, f"{_MAP}{name}")
 
     def pin_state(self, generation: int, state: bytes) -> None:
         """
@@ -256,7 +261,7 @@ class PinDirectory:
                 # detaches at once; removing a name would leave it to a worker of the kernel.
                 fd = calls.get_pinned(self._name(name))
                 try:
-                    (self.path / name).unlink()
+                    self._unlink(name)
                 finally:
                     os.close(fd)
             except (KernelError, OSError) as error:
@@ -264,134 +269,16 @@ class PinDirectory:
         if first is not None:
             raise KernelError(f"cannot release the links in {self.path}: {first}") from first
 
+    def _pin(self, fd: int, name: str) -> None:
+        calls.pin(fd, self._name(name))
+        self._made.add(name)
+
+    def _unlink(self, name: str) -> None:
+        (self.path / name).unlink()
+        self._made.discard(name)
+
     def _name(self, name: str) -> bytes:
         return bytes(self.path / name)
 
     def _names(self, prefix: str) -> list[str]:
         return [entry.name for entry in self.path.iterdir() if entry.name.startswith(prefix)]
-
-
-@attrs.define(eq=False)
-class PinStore:
-    """All sessions' pins below one directory, held by one daemon at a time."""
-
-    base: Path
-    _fd: int
-
-    @classmethod
-    def open(cls, base: Path = places.PINS, *, patience: float = _PATIENCE) -> Self:
-        """
-        Create *base* if needed, mount a BPF file system if there is none, and hold *base*.
-
-        Raises:
-            KernelError: if there can be none.
-            HeldError: if another daemon holds it.
-        """
-        bpffs.require(base.parent)
-        try:
-            base.mkdir(mode=0o700, exist_ok=True)
-            fd = os.open(base, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        except OSError as error:
-            raise KernelError(
-                f"cannot create {base}, where enforcement is pinned: {error.strerror}"
-            ) from error
-        end = time.monotonic() + patience
-        while not _lock(fd):
-            if time.monotonic() > end:
-                os.close(fd)
-                raise HeldError(f"another daemon holds {base}: stop it first with: enforcer stop")
-            time.sleep(0.05)
-        return cls(base, fd)
-
-    def sessions(self) -> list[PinDirectory]:
-        """Return the directories of all sessions, the newest last."""
-        return sessions_in(self.base)
-
-    def newest(self) -> PinDirectory | None:
-        """Return the newest session that can be taken over."""
-        complete = [session for session in self.sessions() if session.generations()]
-        return complete[-1] if complete else None
-
-    def create(self) -> PinDirectory:
-        """
-        Make the directory of a new session.
-
-        Raises:
-            KernelError: if the file system refuses.
-        """
-        number = max((session.number for session in self.sessions()), default=0) + 1
-        path = self.base / str(number)
-        try:
-            path.mkdir(mode=0o700)
-        except OSError as error:
-            raise KernelError(f"cannot create {path}: {error.strerror}") from error
-        return PinDirectory(path)
-
-    def close(self) -> None:
-        """Release the directory, and remove it if it is empty. Idempotent."""
-        fd, self._fd = self._fd, -1
-        if fd < 0:
-            return
-        # ENOTEMPTY: enforcement stays, or another session is there: so does the directory.
-        with contextlib.suppress(OSError):
-            self.base.rmdir()
-        os.close(fd)
-
-
-def left(directory: Path = places.PINS) -> bool:
-    """Whether anything of a session is pinned below *directory*."""
-    return not all(session.is_empty for session in sessions_in(directory))
-
-
-def held(directory: Path = places.PINS) -> bool:
-    """Whether a daemon holds *directory*; False if this process may not look."""
-    try:
-        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        return not _lock(fd)
-    finally:
-        os.close(fd)
-
-
-def clear(directory: Path = places.PINS) -> int:
-    """
-    End the enforcement that a lost daemon left; return how many sessions that were.
-
-    Directories that a start has left empty enforce nothing: they are removed, and not counted.
-
-    Raises:
-        KernelError: if a daemon holds it, or something cannot be removed.
-    """
-    if not sessions_in(directory):
-        return 0
-    with contextlib.closing(PinStore.open(directory)) as store:
-        sessions = store.sessions()
-        ended = sum(not session.is_empty for session in sessions)
-        for session in sessions:
-            session.remove()
-        return ended
-
-
-def sessions_in(base: Path) -> list[PinDirectory]:
-    """Return what is pinned below *base*, the newest session last."""
-    try:
-        names = [entry.name for entry in base.iterdir()]
-    except FileNotFoundError:
-        return []
-    return [PinDirectory(base / str(n)) for n in sorted(_numbers(names))]
-
-
-def _numbers(names: Iterable[str]) -> Iterator[int]:
-    for name in names:
-        if name.isascii() and name.isdecimal():
-            yield int(name)
-
-
-def _lock(fd: int) -> bool:
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

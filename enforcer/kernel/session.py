@@ -88,10 +88,8 @@ class Session:
         """
         given = [one for one in (image, fallback) if one is not None]
         with contextlib.ExitStack() as undo:
-            if (
-                pins is not None
-            ):  # before anything can fail: an empty directory is not to stay, either
-                undo.callback(pins.remove)
+            if pins is not None:
+                undo.callback(pins.remove)  # first: an empty directory is not to stay, either
             needs = Needs.of(given, carry=carry, protect=protect, records=records, rings=rings)
             size = needs.sizes.image
             idle = undo.enter_context(contextlib.closing(ImageMap.holding(image.data, size)))
@@ -136,6 +134,11 @@ class Session:
     def pinned_at(self) -> Path | None:
         """Where it is kept beyond this process."""
         return self._pins.path if self._pins is not None else None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was to be kept beyond this process still is."""
+        return self._pins is None or self._pins.is_whole
 
     @property
     def seed(self) -> int:
@@ -360,12 +363,7 @@ class Session:
         notes.write(self._map("notes"))
 
     def map_bytes(self) -> dict[str, int]:
-        """
-        Return the memory that the kernel accounts to each map, in bytes.
-
-        Raises:
-            KernelError: if the kernel does not say.
-        """
+        """Return the memory that the kernel accounts to each map, in bytes; raises KernelError."""
         return memory(self._engine.first.maps.values(), self._engine.sizes.image)
 
     def close(self) -> None:

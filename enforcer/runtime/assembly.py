@@ -21,8 +21,8 @@ from enforcer.identity.host_root import host_root
 from enforcer.identity.resolver import Resolver
 from enforcer.identity.workload_places import Places
 from enforcer.identity.workloads import Workloads
+from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.pinned_places import is_active
-from enforcer.kernel.pins import PinStore
 from enforcer.libbpf import abi, calls
 from enforcer.libbpf.folders import directories
 from enforcer.runtime.control.overview import Overview

@@ -49,7 +49,8 @@ from enforcer.kernel.image_map import ImageHead, ImageMap, PlainImage, ops_of
 from enforcer.kernel.image_slots import Succession
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.maps import HitCounters
-from enforcer.kernel.pins import PinDirectory, PinStore
+from enforcer.kernel.pin_store import PinStore
+from enforcer.kernel.pins import PinDirectory
 from enforcer.kernel.placement import Placement
 from enforcer.kernel.repeats import Repeats
 from enforcer.kernel.ringbuf import RingBuffer

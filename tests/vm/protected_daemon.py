@@ -25,7 +25,7 @@ from enforcer.events.document import as_document
 from enforcer.events.enrich import Enricher, Origins
 from enforcer.identity.resolver import Resolver
 from enforcer.kernel import guard
-from enforcer.kernel.pins import PinStore
+from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.kernel.verifier import Verifier
 from enforcer.libbpf import abi, calls

@@ -27,8 +27,8 @@ from daemon import PINS, leftovers, until
 
 from enforcer.compiler import CompiledImage
 from enforcer.errors import KernelError
-from enforcer.kernel import pins as pinned
-from enforcer.kernel.pins import PinStore
+from enforcer.kernel import pin_store as pinned
+from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.libbpf import calls
 from enforcer.policy.store import load_policies

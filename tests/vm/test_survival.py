@@ -220,6 +220,14 @@ def test_stopped_means_ended_and_another_may_begin(rounds: Rounds):
 
 
 def test_lost_engine_can_be_cleared(rounds: Rounds):
+    """Also one whose pins somebody has removed while its daemon lived: that one has made others."""
+    before = leftovers()["pins"]
+    assert 0 == subprocess.run(["rm", "-r", str(PINS)], check=False).returncode
+    assert is_refused()
+    until(lambda: rounds.daemon.status().get("pinned") and leftovers()["pins"])
+    assert is_refused()
+    assert not {*before} & {*leftovers()["pins"]}
+
     rounds.daemon.kill()
     assert is_refused()
 

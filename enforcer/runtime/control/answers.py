@@ -178,6 +178,7 @@ class PoliciesState(TypedDict, total=False):
     protected: Annotated[bool, "--protect is on."]
     keyed: Annotated[bool, "Ending it takes a passphrase."]
     pinned: Annotated[str | None, "Folder of what outlives the daemon, or null."]
+    unpinned: Annotated[str | None, "Folder in which names were removed by somebody else, or null."]
     runtimeChanges: Annotated[list[RuntimeChange], "Changes made by `enforcer policy`."]
     notActive: Annotated[str, "Why what the policy files say is not active; empty: it is."]
     refusedFiles: Annotated[list[RefusedFileState], "With --tolerant: files not active as is."]

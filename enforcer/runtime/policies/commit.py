@@ -18,7 +18,7 @@ from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.sessions.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from enforcer.kernel.pins import PinStore
+    from enforcer.kernel.pin_store import PinStore
     from enforcer.runtime.policies.active import ActiveSet
     from enforcer.runtime.policies.compile_process import CompiledChange
     from enforcer.runtime.sessions.counts import Ledger
@@ -93,7 +93,8 @@ def activate(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
     """
     current = sessions.current
     _learn(sessions, proposal)
-    is_same_session = proposal.new.continues and current.fits(proposal.image)
+    # What was pinned may have been removed by hand: what counts now is to be found by a later daemon.
+    is_same_session = proposal.new.continues and current.is_kept and current.fits(proposal.image)
     done = _swap(sessions, proposal) if is_same_session else _succeed(sessions, store, proposal)
     if proposal.before is None:  # else rules that went may come back
         rules = ((each.policy, each.rule) for each in proposal.new.origins)

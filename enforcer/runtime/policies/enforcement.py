@@ -37,7 +37,7 @@ from enforcer.runtime.sessions.counts import Counts
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from enforcer.kernel.pins import PinStore
+    from enforcer.kernel.pin_store import PinStore
     from enforcer.policy.model.policy import PolicySet
     from enforcer.policy.model.workloads import Workload
     from enforcer.runtime.control.answers import (
@@ -234,9 +234,10 @@ class Enforcement:
         """
         return self.containers.meet(pid, number, began=began, wait=wait)
 
-    def _renew(self, found: tuple[Workload, ...]) -> None:
+    def renew(self, found: tuple[Workload, ...] | None = None) -> None:
+        """Activate the same policies, for the containers that were *found* if any were; raises EnforcerError."""
         self._change(self.now.overlay, self.now.files, None, found)
-        if self.now.workloads is not None:
+        if self.now.workloads is not None and found is not None:
             self.now = attrs.evolve(self.now, workloads=found)  # also if the sets are the same
 
     def __attrs_post_init__(self) -> None:
@@ -246,7 +247,7 @@ class Enforcement:
             self.reactor,
             self.report,
             told=lambda: self.now.workloads,
-            renew=self._renew,
+            renew=self.renew,
             is_settled=lambda: self.pending is None,
             newcomers=Newcomers.of(self),
             mounts=ContainerMounts(lambda: self.sessions.current, self.report),
@@ -285,7 +286,7 @@ class Enforcement:
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
         made = make_apart(self._order(overlay, files, confirm_within, workloads), self.on_idle)
         compiled = time.monotonic()
-        if self._is_active(made):
+        if self.sessions.current.is_kept and self._is_active(made):
             return self._unchanged(made, confirm_within)
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
         self.containers.mounts.tell(made.now.workloads or ())

@@ -31,8 +31,13 @@ def policies_state(enforcement: Enforcement) -> PoliciesState:
         "metContainers": {**enforcement.containers.met},
         "protected": session.is_protected,
         "keyed": (guard := session.guard) is not None and guard.verifier is not None,
-        "pinned": None if enforcement.store is None else str(enforcement.store.base),
+        "pinned": _pinned(enforcement) if session.is_kept else None,
+        "unpinned": None if session.is_kept else _pinned(enforcement),
         "runtimeChanges": list(now.overlay.describe()),
         "notActive": "" if enforcement.files is None else enforcement.files.wrong,
         "refusedFiles": [each.as_dict() for each in now.refused],
     }
+
+
+def _pinned(enforcement: Enforcement) -> str | None:
+    return None if enforcement.store is None else str(enforcement.store.base)

@@ -22,13 +22,14 @@ from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
-from enforcer.runtime.policies.compile_process import Order, changed_apart, make_apart
+from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.policies.enforcement import Enforcement
-from enforcer.runtime.policies.followed_links import Followed, LinkWatch
+from enforcer.runtime.policies.followed_links import Followed
 from enforcer.runtime.policies.kept_state import State
 from enforcer.runtime.policies.runtime_changes import Overlay
-from enforcer.runtime.policies.too_late import LOOK, PreemptionWatch, find_gaps
+from enforcer.runtime.policies.too_late import find_gaps
+from enforcer.runtime.policies.watches import begin_watches
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.sessions.counts import Ledger
 from enforcer.runtime.sessions.outgoing import Outgoing
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from enforcer.events.types import Origin
-    from enforcer.kernel.pins import PinDirectory, PinStore
+    from enforcer.kernel.pin_store import PinStore
+    from enforcer.kernel.pins import PinDirectory
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
@@ -192,9 +194,8 @@ def begin(
         workloads=workloads,
         last_good=last_good,
     )
-    _follow_containers(enforcement)
+    begin_watches(enforcement)
     enforcement.reactor.after(0, heap.trim)
-    enforcement.reactor.every(LOOK, PreemptionWatch(report).look)
     reported = _take_over(enforcement, before, store)
     if window is not None:
         enforcement.wait_to_confirm(window.seconds, session.expires_ns, returning)
@@ -229,26 +230,6 @@ def _tell(made: CompiledChange, report: Callable[[str], None]) -> None:
             "the kernel hides the addresses of its symbols (kernel.kptr_restrict, CAP_SYSLOG): a "
             "rename or a mount during an access is not noticed"
         )
-
-
-def _follow_containers(enforcement: Enforcement) -> None:
-    if enforcement.now.workloads is not None and not enforcement.workloads.has_tree:
-        enforcement.report(
-            "cgroups do not form one tree (version 2), so containers cannot be told from the "
-            "host: rules on containers and pods match nothing"
-        )
-    enforcement.containers.begin()
-
-    def forget() -> None:
-        enforcement.now = attrs.evolve(enforcement.now, workloads=())  # all are new then
-
-    LinkWatch(
-        enforcement.reactor,
-        followed=lambda: enforcement.now.followed,
-        changed=lambda followed: changed_apart(followed, enforcement.on_idle),
-        renew=forget,
-        report=enforcement.report,
-    ).begin()
 
 
 def _look_back(store: PinStore | None, report: Callable[[str], None]) -> _Before:

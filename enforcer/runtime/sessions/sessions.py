@@ -198,4 +198,8 @@ class Sessions:
         for out in self.outgoing:
             out.source.close()
         self.outgoing.clear()
+        if not self.current.is_kept:
+            self.report(
+                f"names in {self.current.pinned_at} were removed: enforcement may end with this process"
+            )
         self.current.leave()

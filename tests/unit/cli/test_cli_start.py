@@ -22,7 +22,7 @@ from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.cli.schemas import schema
 from enforcer.errors import ControlError, PolicyErrors
-from enforcer.kernel.pins import PinStore
+from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
@@ -63,7 +63,6 @@ class StartedSession(FakeSession):
     is_blind: bool = False
     is_protected: bool = False
     guard: None = None
-    pinned_at: None = None
     seed: int = 1
     warnings: tuple[str, ...] = ()
     settled: None = None

@@ -145,6 +145,14 @@ def test_the_state_as_a_document(tmp_path, capsys):
     assert {"version": 1, **state, "control": found["control"]} == found
 
 
+def test_pins_that_were_removed_are_told(shown):
+    """What is active then ends with the daemon."""
+    told = shown(pinned=None, unpinned="/sys/fs/bpf/enforcer")
+
+    assert "names in /sys/fs/bpf/enforcer were removed: enforcement ends with the daemon" in told
+    assert not [line for line in told if "outlives" in line]
+
+
 def test_nothing_pinned_nothing_protected(shown):
     """What does not hold is not claimed."""
     assert shown() == shown(pending=None, pinned=None, protected=False, runtimeChanges=[])

@@ -4,6 +4,7 @@
 import contextlib
 import errno
 import os
+import shutil
 import time
 
 import header
@@ -11,11 +12,12 @@ import pytest
 from kernel_images import image_for_everybody
 
 from enforcer.errors import HeldError, KernelError
+from enforcer.kernel import pin_store as store_of_pins
 from enforcer.kernel import pins
 from enforcer.kernel.image_map import ImageHead, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.maps import Notes
-from enforcer.kernel.pins import PinStore
+from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.libbpf import abi
 
@@ -106,13 +108,13 @@ def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
     """As the stop of a daemon that is gone does."""
     Session.open(denying(), pins=store.create(), states={1: b"state"}).leave()
     store.close()
-    assert pins.left()
+    assert store_of_pins.left()
 
-    assert 1 == pins.clear()
+    assert 1 == store_of_pins.clear()
 
     assert not is_refused(tmp_path / "a")
-    assert not pins.left()
-    assert 0 == pins.clear()
+    assert not store_of_pins.left()
+    assert 0 == store_of_pins.clear()
 
 
 def test_one_daemon_at_a_time(store):
@@ -137,6 +139,57 @@ def test_more_links_come_before_the_newest_name_and_none_change_nothing(tmp_path
     assert sorted([*kept, "link-001-enf_b", "last-002"]) == sorted(
         e.name for e in tmp_path.iterdir()
     )
+
+
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Pins of a session, as files."""
+    monkeypatch.setattr(pins.calls, "pin", lambda fd, path: open(path, "xb").close())  # noqa: PTH123
+    monkeypatch.setattr(pins.calls, "get_pinned", lambda path: os.open(path, os.O_RDONLY))
+    directory = pins.PinDirectory(tmp_path)
+    directory.keep([("enf_a", 3)], [("images", 4), ("held", 5), ("hits", 6)], {})
+    (tmp_path / "state-1").touch()
+    return directory
+
+
+@pytest.mark.parametrize(
+    "name", ["link-000-enf_a", "last-001", "map-images", "map-hits", "state-1", ""]
+)
+def test_names_that_somebody_removes_are_missed(kept, name):
+    """Each of them, or all with the directory."""
+    assert kept.is_whole
+
+    if name:
+        (kept.path / name).unlink()
+    else:
+        shutil.rmtree(kept.path)
+
+    assert not kept.is_whole
+
+
+def test_names_that_go_in_order_are_not_missed(kept):
+    """Another state takes the place of one, and a link may be the newest after another."""
+    kept.pin_links([("enf_b", 7)])
+    (kept.path / "state-2").touch()
+    (kept.path / "state-1").unlink()
+
+    assert kept.is_whole
+
+
+def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path, monkeypatch):
+    """What an earlier session removes by its path is never what a later one has pinned."""
+    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    base = tmp_path / "enforcer"
+    with contextlib.closing(PinStore.open(base)) as store:
+        first = store.create()
+        shutil.rmtree(base)
+
+        second = store.create()
+
+        assert ("1", "2") == (first.path.name, second.path.name)
+        assert second.path.is_dir()
+        assert store_of_pins.held(base)
+    assert not store_of_pins.held(base)
 
 
 def test_an_interrupted_start_is_not_taken_over(store, tmp_path):

@@ -8,7 +8,8 @@ import header
 import pytest
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, loader, needs, pins, programs
+from enforcer.kernel import host, loader, needs, programs
+from enforcer.kernel import pin_store as pins
 from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.labels import MAX_ROUNDS, label_tasks
 from enforcer.kernel.links import LinkSet

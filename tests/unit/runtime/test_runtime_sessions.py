@@ -2,6 +2,7 @@
 """The end of the sessions of a daemon."""
 
 import types
+from pathlib import Path
 
 import pytest
 from fakes import FakeSession
@@ -51,6 +52,20 @@ def test_an_end_that_leaves_nothing_says_nothing(sessions):
     sessions.outgoing.append(outgoing(FakeSession()))
 
     assert "" == sessions.end()
+
+
+def test_what_is_left_without_its_pins_is_told(sessions):
+    """It would end as soon as this process does."""
+    said: list[str] = []
+    sessions.report = said.append
+    sessions.current.is_kept, sessions.current.pinned_at = False, Path("/sys/fs/bpf/enforcer/1")
+
+    sessions.leave()
+
+    assert sessions.current.is_left
+    assert said == [
+        "names in /sys/fs/bpf/enforcer/1 were removed: enforcement may end with this process"
+    ]
 
 
 @pytest.mark.parametrize("is_ended", [True, False])
