@@ -35,12 +35,16 @@ spec:
     file: read
     match: {{path: {_BASE}/home/tree/secret}}
     action: {{deny: {{errno: EDOM}}}}
+  - name: mounted
+    file: read
+    match: {{path: {_BASE}/mounted/tree/secret}}
+    action: {{deny: {{errno: EDOM}}}}
   - name: whole
     file: unlink
     match: {{path: {_BASE}/whole/**}}
     action: {{deny: {{errno: EDOM}}}}
 """
-_FOLDERS = ("control", "home", "whole", "free")
+_FOLDERS = ("control", "home", "whole", "free", "mounted", "unruled")
 _FILES = {"secret": _SECRET, "other": _OTHER, "tree/secret": _SECRET, "tree/other": _OTHER}
 _FEATURE = Path("/sys/fs/ext4/features/encryption")
 
@@ -109,7 +113,20 @@ def controls(numbers) -> dict[str, tuple[int, bytes]]:
 
 
 @pytest.fixture(scope="module")
-def daemon(controls, tmp_path_factory) -> Iterator[Engine]:
+def mounts(numbers) -> dict[str, Path]:
+    """File systems on directories that have their names without a key: a file in each."""
+    found = {}
+    for folder in ("mounted", "unruled"):
+        with os.scandir(_BASE / folder) as entries:
+            point = next(e.path for e in entries if str(e.inode()) == numbers[f"{folder}/tree"])
+        subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+        found[folder] = Path(point) / "secret"
+        found[folder].write_bytes(_SECRET)
+    return found
+
+
+@pytest.fixture(scope="module")
+def daemon(controls, mounts, tmp_path_factory) -> Iterator[Engine]:
     with running(_POLICY, tmp_path_factory.mktemp("engine")) as engine:
         yield engine
 
@@ -143,6 +160,15 @@ def test_a_directory_that_was_opened_without_a_key_reads_nothing_with_it(
 
     assert (_ERROR, b"") == _read_below("home", numbers, "secret")
     assert (0, _OTHER) == _read_below("free", numbers, "other")
+
+
+def test_what_is_mounted_on_such_a_name_has_no_other(mounts, daemon) -> None:
+    """It lies at a place that a rule may be about."""
+    with pytest.raises(OSError, match=str(_ERROR)):
+        mounts["mounted"].read_bytes()
+    assert _SECRET == mounts["unruled"].read_bytes()
+    record = daemon.wait_for(lambda event: event.get("rule") == "mounted")
+    assert record["onError"]
 
 
 def test_a_rule_on_the_whole_directory_holds(daemon, numbers) -> None:
