@@ -76,18 +76,19 @@ class PinStore:
         """Tell whether the directory that is held is the one by that name."""
         try:
             return os.path.samestat(os.fstat(self._fd), self.base.stat())
-        except FileNotFoundError:
-            return False
+        except OSError:
+            return False  # who makes it anew says what is wrong
 
     def close(self) -> None:
         """Release the directory, and remove it if it is empty. Idempotent."""
-        fd, self._fd = self._fd, -1
-        if fd < 0:
+        if self._fd < 0:
             return
-        # ENOTEMPTY: enforcement stays, or another session is there: so does the directory.
-        with contextlib.suppress(OSError):
-            self.base.rmdir()
-        os.close(fd)
+        if self._is_there():  # else it is another daemon's, or nobody's
+            # ENOTEMPTY: enforcement stays, or another session is there: so does the directory.
+            with contextlib.suppress(OSError):
+                self.base.rmdir()
+        os.close(self._fd)
+        self._fd = -1
 
 
 def left(directory: Path = places.PINS) -> bool:

@@ -51,7 +51,7 @@ class PinWatch:
         report = self.enforcement.report
         try:
             self.enforcement.renew()
-        except EnforcerError as error:
+        except (EnforcerError, OSError) as error:
             self._has_failed = True
             report(
                 f"names in {session.pinned_at} were removed, and enforcement cannot be pinned anew, so it ends with "

@@ -192,6 +192,36 @@ def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path,
     assert not store_of_pins.held(base)
 
 
+def test_a_directory_that_cannot_be_made_anew_is_an_error_of_the_kernel(tmp_path, monkeypatch):
+    """Whatever lies there instead, the daemon goes on."""
+    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    base = tmp_path / "bpf" / "enforcer"
+    base.parent.mkdir()
+    with contextlib.closing(PinStore.open(base)) as store:
+        base.rmdir()
+        base.parent.rmdir()
+        base.parent.write_text("no directory")
+
+        with pytest.raises(KernelError, match="cannot create"):
+            store.create()
+
+
+def test_what_another_daemon_has_made_in_its_place_stays(tmp_path, monkeypatch):
+    """The end of a daemon whose directory was removed takes none from another."""
+    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    base = tmp_path / "enforcer"
+    store = PinStore.open(base)
+    base.rmdir()
+    with contextlib.closing(PinStore.open(base)) as other:
+        with pytest.raises(HeldError):
+            store.create()
+
+        store.close()
+
+        assert store_of_pins.held(base)
+        assert other.create().path.is_dir()
+
+
 def test_an_interrupted_start_is_not_taken_over(store, tmp_path):
     """Without a state nobody could tell what it enforces; it is removed with the rest."""
     Session.open(denying(), pins=store.create()).leave()
