@@ -33,7 +33,7 @@ from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.compilation import prepare
 from enforcer.runtime.protection.key import stored_of
 
-MAPPED = "/srv/layers/overlay/mapped"
+MAPPED = "/srv/protected-layers/overlay/mapped"
 """A file that it maps, if it is there."""
 
 KEY = bytes(range(32))

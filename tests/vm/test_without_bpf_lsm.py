@@ -26,7 +26,7 @@ from enforcer.kernel import host
 
 PASSPHRASE = b"a passphrase of some length\n"
 
-ROOT = Path("/srv/around")
+ROOT = Path("/srv/without")
 TOUCH = Path("/usr/bin/touch")
 PORTS = {"deny": 40001, "kill": 40002, "open": 40003}
 USER = 4321
