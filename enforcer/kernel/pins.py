@@ -63,7 +63,7 @@ class PinDirectory:
     def is_whole(self) -> bool:
         """Whether all that was pinned still is: nobody has removed names, or the file system with them."""
         try:
-            names = {entry.name for entry in self.path.iterdir()}
+            names = set(self._names(""))
         except OSError:
             return False
         return self._made <= names and any(name.startswith(_STATE) for name in names)

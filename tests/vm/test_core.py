@@ -27,7 +27,7 @@ from daemon import PINS, leftovers, until
 
 from enforcer.compiler import CompiledImage
 from enforcer.errors import KernelError
-from enforcer.kernel import pin_store as pinned
+from enforcer.kernel import pin_store
 from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.libbpf import calls
@@ -212,7 +212,7 @@ def test_what_a_lost_daemon_left_ends_without_a_refusal(tmp_path):
         Session.open(image(policy(tmp_path, READ)), pins=store.create(), states={1: b"x"}).leave()
     with somebody() as it:
         assert is_refused()
-        assert 1 == pinned.clear()
+        assert 1 == pin_store.clear()
         assert not is_refused()
     assert it.counts["secret"]["refused"] > 0
     assert NOTHING == leftovers()

@@ -61,15 +61,17 @@ def _write(path: Path) -> None:
     path.write_bytes(_SECRET)
 
 
-def _rule(name: str, path: str, *, more: str = "", guard: str = "") -> str:
+def _rule(
+    name: str, path: str, *, more: str = "", guard: str = "", action: str = "{deny: {errno: EDOM}}"
+) -> str:
     return (
         f"  - name: {name}\n    file: read\n    match:\n      path: '{path}'\n{more}"
-        f"    action: {{deny: {{errno: EDOM}}}}\n{guard}"
+        f"    action: {action}\n{guard}"
     )
 
 
 def _policy(reused: Path) -> str:
-    rules = _rule("known", f"{reused}/known").replace("deny: {errno: EDOM}", "allow: {}")
+    rules = _rule("known", f"{reused}/known", action="allow")
     rules += _rule("others", f"{reused}/**", guard="    guard: false\n")
     binary = f"      process: {{binary: '{_PYTHON}'}}\n"
     for base in (_TMPFS, _OVERLAY):

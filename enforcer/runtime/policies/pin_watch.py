@@ -44,9 +44,8 @@ class PinWatch:
         if session.is_kept:
             self._has_failed = False
             return
-        if (
-            self._has_failed or self.enforcement.pending is not None
-        ):  # a change that waits is settled first
+        # A change that waits is settled first: the new session has no fallback, so nothing would take it back.
+        if self._has_failed or self.enforcement.pending is not None:
             return
         report = self.enforcement.report
         try:

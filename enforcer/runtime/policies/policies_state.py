@@ -16,6 +16,8 @@ __all__ = ["policies_state"]
 def policies_state(enforcement: Enforcement) -> PoliciesState:
     """Describe what *enforcement* has made active, and what became of the containers that it met."""
     now, session, pending = enforcement.now, enforcement.sessions.current, enforcement.pending
+    base = None if enforcement.store is None else str(enforcement.store.base)
+    is_kept = session.is_kept
     return {
         "policies": enforcement.policies(),
         "generationSeconds": round(now.age, 1),
@@ -31,13 +33,9 @@ def policies_state(enforcement: Enforcement) -> PoliciesState:
         "metContainers": {**enforcement.containers.met},
         "protected": session.is_protected,
         "keyed": (guard := session.guard) is not None and guard.verifier is not None,
-        "pinned": _pinned(enforcement) if session.is_kept else None,
-        "unpinned": None if session.is_kept else _pinned(enforcement),
+        "pinned": base if is_kept else None,
+        "unpinned": None if is_kept else base,
         "runtimeChanges": list(now.overlay.describe()),
         "notActive": "" if enforcement.files is None else enforcement.files.wrong,
         "refusedFiles": [each.as_dict() for each in now.refused],
     }
-
-
-def _pinned(enforcement: Enforcement) -> str | None:
-    return None if enforcement.store is None else str(enforcement.store.base)

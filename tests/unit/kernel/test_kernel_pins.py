@@ -12,8 +12,7 @@ import pytest
 from kernel_images import image_for_everybody
 
 from enforcer.errors import HeldError, KernelError
-from enforcer.kernel import pin_store as store_of_pins
-from enforcer.kernel import pins
+from enforcer.kernel import pin_store, pins
 from enforcer.kernel.image_map import ImageHead, restamp
 from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.maps import Notes
@@ -108,13 +107,13 @@ def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
     """As the stop of a daemon that is gone does."""
     Session.open(denying(), pins=store.create(), states={1: b"state"}).leave()
     store.close()
-    assert store_of_pins.left()
+    assert pin_store.left()
 
-    assert 1 == store_of_pins.clear()
+    assert 1 == pin_store.clear()
 
     assert not is_refused(tmp_path / "a")
-    assert not store_of_pins.left()
-    assert 0 == store_of_pins.clear()
+    assert not pin_store.left()
+    assert 0 == pin_store.clear()
 
 
 def test_one_daemon_at_a_time(store):
@@ -178,7 +177,7 @@ def test_names_that_go_in_order_are_not_missed(kept):
 
 def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path, monkeypatch):
     """What an earlier session removes by its path is never what a later one has pinned."""
-    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
     base = tmp_path / "enforcer"
     with contextlib.closing(PinStore.open(base)) as store:
         first = store.create()
@@ -188,13 +187,13 @@ def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path,
 
         assert ("1", "2") == (first.path.name, second.path.name)
         assert second.path.is_dir()
-        assert store_of_pins.held(base)
-    assert not store_of_pins.held(base)
+        assert pin_store.held(base)
+    assert not pin_store.held(base)
 
 
 def test_a_directory_that_cannot_be_made_anew_is_an_error_of_the_kernel(tmp_path, monkeypatch):
     """Whatever lies there instead, the daemon goes on."""
-    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
     base = tmp_path / "bpf" / "enforcer"
     base.parent.mkdir()
     with contextlib.closing(PinStore.open(base)) as store:
@@ -208,7 +207,7 @@ def test_a_directory_that_cannot_be_made_anew_is_an_error_of_the_kernel(tmp_path
 
 def test_what_another_daemon_has_made_in_its_place_stays(tmp_path, monkeypatch):
     """The end of a daemon whose directory was removed takes none from another."""
-    monkeypatch.setattr(store_of_pins.bpffs, "require", lambda directory: None)
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
     base = tmp_path / "enforcer"
     store = PinStore.open(base)
     base.rmdir()
@@ -218,7 +217,7 @@ def test_what_another_daemon_has_made_in_its_place_stays(tmp_path, monkeypatch):
 
         store.close()
 
-        assert store_of_pins.held(base)
+        assert pin_store.held(base)
         assert other.create().path.is_dir()
 
 

@@ -8,8 +8,7 @@ import header
 import pytest
 
 from enforcer.errors import EnforcerBug, KernelError, UnsupportedError, VerifierError
-from enforcer.kernel import host, loader, needs, programs
-from enforcer.kernel import pin_store as pins
+from enforcer.kernel import host, loader, needs, pin_store, programs
 from enforcer.kernel.image_map import PlainImage
 from enforcer.kernel.labels import MAX_ROUNDS, label_tasks
 from enforcer.kernel.links import LinkSet
@@ -242,7 +241,7 @@ def test_refusal_to_root_is_explained(tmp_path, monkeypatch, pinned, reason):
     """EPERM although root is not the user's mistake; only what is pinned can be another daemon's."""
     for name in pinned:
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(pins.left, "__defaults__", (tmp_path,))
+    monkeypatch.setattr(pin_store.left, "__defaults__", (tmp_path,))
 
     explained = loader.explain(KernelError("cannot load", errno.EPERM))
 
@@ -267,11 +266,11 @@ def test_a_start_that_the_machine_refuses_leaves_no_directory(tmp_path, monkeypa
 
 def test_an_empty_directory_is_removed_and_is_no_session(tmp_path, monkeypatch):
     """As an interrupted start leaves it: nothing is left active, and a forced stop clears it away."""
-    monkeypatch.setattr(pins.bpffs, "require", lambda directory: None)
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
     (tmp_path / "pins/1").mkdir(parents=True)
 
-    assert not pins.left(tmp_path / "pins")
-    assert 0 == pins.clear(tmp_path / "pins")
+    assert not pin_store.left(tmp_path / "pins")
+    assert 0 == pin_store.clear(tmp_path / "pins")
     assert [] == list(tmp_path.iterdir())
 
 
