@@ -6,8 +6,8 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import stat
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 
@@ -68,9 +68,10 @@ class PinStore:
         path = self.base / str(number)
         try:
             path.mkdir(mode=0o700)
+            made = path.lstat()
         except OSError as error:
             raise KernelError(f"cannot create {path}: {error.strerror}") from error
-        return PinDirectory(path)
+        return PinDirectory(path, (made.st_dev, made.st_ino))
 
     def _is_there(self) -> bool:
         """Tell whether the directory that is held is the one by that name."""
@@ -128,12 +129,34 @@ def clear(directory: Path = places.PINS) -> int:
 
 
 def sessions_in(base: Path) -> list[PinDirectory]:
-    """Return what is pinned below *base*, the newest session last."""
+    """
+    Return what is pinned below *base*, the newest session last.
+
+    Raises:
+        OSError: *base* cannot be read.
+    """
     try:
-        names = [entry.name for entry in base.iterdir()]
+        device = base.stat().st_dev
+        with os.scandir(base) as entries:
+            found = [each for each in map(_session, entries) if each is not None]
     except FileNotFoundError:
         return []
-    return [PinDirectory(base / str(n)) for n in sorted(_numbers(names))]
+    # What a link leads to, or is mounted there, is nobody's session.
+    own = (each for each in found if each.identity is not None and each.identity[0] == device)
+    return sorted(own, key=lambda each: each.number)
+
+
+def _session(entry: os.DirEntry[str]) -> PinDirectory | None:
+    """Return the pins in *entry* of the directory of sessions; None if it is no directory that is named by a number."""
+    if not (entry.name.isascii() and entry.name.isdecimal()):
+        return None
+    try:
+        state = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:  # its session has ended
+        return None
+    if not stat.S_ISDIR(state.st_mode):
+        return None
+    return PinDirectory(Path(entry.path), (state.st_dev, state.st_ino))
 
 
 def _hold(base: Path, patience: float) -> int:
@@ -153,12 +176,6 @@ def _hold(base: Path, patience: float) -> int:
             raise HeldError(f"another daemon holds {base}: stop it first with: enforcer stop")
         time.sleep(0.05)
     return fd
-
-
-def _numbers(names: Iterable[str]) -> Iterator[int]:
-    for name in names:
-        if name.isascii() and name.isdecimal():
-            yield int(name)
 
 
 def _lock(fd: int) -> bool:

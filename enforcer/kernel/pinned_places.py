@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from enforcer.errors import KernelError
 from enforcer.kernel.pin_store import held, sessions_in
 from enforcer.kernel.pins import LINK
 from enforcer.libbpf import calls
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["is_active", "left_places"]
 
 _MOUNTS: Final = Path("/proc/self/mountinfo")
+_IS_LINK: Final = re.compile(rf"{LINK}[0-9]{{3,}}-.+")
+"""Names of links, as sessions give them: others pin things by names of their own."""
 
 
 def is_active(folder: Path) -> bool:
@@ -31,13 +35,15 @@ def is_active(folder: Path) -> bool:
 def _may_enforce(pins: PinDirectory) -> bool:
     """Whether it has a program at a hook, and an image: without images, what is attached permits everything."""
     try:
-        if not any(entry.name.startswith(LINK) for entry in pins.path.iterdir()):
+        if not any(map(_IS_LINK.fullmatch, pins.names())):
             return False
+    except KernelError as error:
+        # Gone: who ends it has removed it meanwhile. Else it cannot be told: nobody is to take for ended what may not be.
+        return error.errno != errno.ENOENT
+    try:
         images = pins.open_map("images")
-    except FileNotFoundError:
-        return False  # who ends it has removed it meanwhile
     except OSError:
-        return True  # it cannot be told: nobody is to take for ended what may not be
+        return True  # likewise: also without that name, what is attached has its image
     try:
         return any(_is_there(images, slot) for slot in range(calls.map_facts(images).max_entries))
     except OSError:
@@ -66,7 +72,9 @@ def left_places(mounts: Path = _MOUNTS) -> list[Path]:
     for mount in parse_mountinfo(mounts.read_bytes()):
         if mount.type == b"bpf":
             for place, state in _folders(os.fsdecode(mount.point), mount.device):
-                # One file system may be mounted in many places, such as in containers.
+                # One file system may be mounted in many places, such as in containers. What others made is not the daemon's.
+                if state.st_uid != os.geteuid():
+                    continue
                 found.setdefault((state.st_dev, state.st_ino), place)
     return [place for place in found.values() if is_active(place) and not held(place)]
 

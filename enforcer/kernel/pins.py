@@ -6,14 +6,19 @@ Each session has a directory, named by a number that grows. It holds the links i
 attachment, the maps, and one state for each image that may be active. Once a state is in it, the
 directory is complete and its session can be taken over. An interrupted start leaves an incomplete one.
 Pins do not survive a reboot, nor does enforcement.
+
+Whoever may write there may put anything in the place of a directory, such as a link to another one. So names are
+listed and removed by a descriptor of that one which was there first.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -37,9 +42,16 @@ _STATE_HEAD: Final = struct.Struct("<QQ")
 
 @attrs.define(eq=False)
 class PinDirectory:
-    """The pins of one session."""
+    """
+    The pins of one session.
+
+    Attributes:
+        path: of their directory.
+        identity: device and number of that directory; None: of what is there when it is first looked into.
+    """
 
     path: Path
+    identity: tuple[int, int] | None = None
     _links: int = 0
     _made: set[str] = attrs.field(factory=set)
     """Names that this process has made, without states: what of them is gone was removed by somebody else."""
@@ -53,18 +65,15 @@ class PinDirectory:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is pinned in it: a start made it, and came no further."""
-        try:
-            return next(self.path.iterdir(), None) is None
-        except FileNotFoundError:  # who made it has removed it meanwhile
-            return True
+        """Whether nothing is pinned in it: a start made it, and came no further; or it is gone."""
+        return not self._left()
 
     @property
     def is_whole(self) -> bool:
         """Whether all that was pinned still is: nobody has removed names, or the file system with them."""
         try:
-            names = set(self._names(""))
-        except OSError:
+            names = set(self.names())
+        except KernelError:
             return False
         return self._made <= names and any(name.startswith(_STATE) for name in names)
 
@@ -106,7 +115,7 @@ class PinDirectory:
             if self._links > before:  # rules on what this kernel has not attach nothing
                 self._renew_last()
         except BaseException:
-            self._release(n for n in self._names(LINK) if n >= f"{LINK}{before:03}")
+            self._release(n for n in self._left(LINK) if n >= f"{LINK}{before:03}")
             self._links = before
             raise
 
@@ -116,7 +125,7 @@ class PinDirectory:
 
     def _renew_last(self) -> None:
         """Let the name that is to be the newest be that again; there always is one."""
-        for name in self._names(_LAST):
+        for name in self.names(_LAST):
             fd = calls.get_pinned(self._name(name))
             try:
                 self._pin(fd, f"{_LAST}{self._links:03}")
@@ -157,10 +166,13 @@ class PinDirectory:
         try:
             calls.update(fd, 0, value)
             calls.freeze(fd)
-            # Replaced in one step: a state that is read is whole, and there always is one.
-            (self.path / _NEW).unlink(missing_ok=True)
-            calls.pin(fd, self._name(_NEW))
-            (self.path / _NEW).rename(self.path / f"{_STATE}{generation}")
+            with self._opened() as directory:
+                # Replaced in one step: a state that is read is whole, and there always is one.
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(_NEW, dir_fd=directory)
+                calls.pin(fd, self._name(_NEW))
+                state_name = f"{_STATE}{generation}"
+                os.rename(_NEW, state_name, src_dir_fd=directory, dst_dir_fd=directory)
         except KernelError:
             raise
         except OSError as error:
@@ -169,14 +181,26 @@ class PinDirectory:
             os.close(fd)
 
     def forget_states(self, keep: Iterable[int]) -> None:
-        """Remove the states of all generations but those of *keep*."""
+        """
+        Remove the states of all generations but those of *keep*.
+
+        Raises:
+            KernelError: if they cannot be listed.
+            OSError: if one stays.
+        """
         kept = set(keep)
         for generation in self.generations() - kept:
-            (self.path / f"{_STATE}{generation}").unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                self._unlink(f"{_STATE}{generation}")
 
     def generations(self) -> set[int]:
-        """Tell for which images there is a state."""
-        return {int(name.removeprefix(_STATE)) for name in self._names(_STATE)}
+        """
+        Tell for which images there is a state.
+
+        Raises:
+            KernelError: if the directory is not there any more, or cannot be read.
+        """
+        return {int(name.removeprefix(_STATE)) for name in self.names(_STATE)}
 
     def state(self, generation: int) -> tuple[bool, bytes]:
         """
@@ -216,7 +240,7 @@ class PinDirectory:
             KernelError: if one cannot be released; the others are.
         """
         if not self._is_gone:
-            self._release(self._names(LINK))
+            self._release(self._left(LINK))
 
     def remove(self) -> None:
         """
@@ -225,25 +249,31 @@ class PinDirectory:
         Raises:
             KernelError: if something stays.
         """
-        if self._is_gone or not self.path.exists():
+        if self._is_gone:
             return
-        first: OSError | None = None
         try:
             self.detach()
-            for entry in list(self.path.iterdir()):
-                try:
-                    entry.unlink()
-                except OSError as error:
-                    first = first or error
-            if first is not None:
-                raise first
+            with self._opened() as directory:
+                self._empty(directory)
             self.path.rmdir()
-        except KernelError:
-            raise
+        except KernelError as error:
+            if error.errno != errno.ENOENT:  # else nothing of it is there
+                raise
         except OSError as error:
             raise KernelError(f"cannot remove {self.path}: {error.strerror}") from error
         finally:
             self._is_gone = True
+
+    @staticmethod
+    def _empty(directory: int) -> None:
+        first: OSError | None = None
+        for name in os.listdir(directory):
+            try:
+                os.unlink(name, dir_fd=directory)
+            except OSError as error:
+                first = first or error
+        if first is not None:
+            raise first
 
     def discard(self) -> str:
         """Remove everything of a session that has ended; return a sentence on what stays, if anything does."""
@@ -274,11 +304,48 @@ class PinDirectory:
         self._made.add(name)
 
     def _unlink(self, name: str) -> None:
-        (self.path / name).unlink()
+        with self._opened() as directory:
+            os.unlink(name, dir_fd=directory)
         self._made.discard(name)
 
     def _name(self, name: str) -> bytes:
         return bytes(self.path / name)
 
-    def _names(self, prefix: str) -> list[str]:
-        return [entry.name for entry in self.path.iterdir() if entry.name.startswith(prefix)]
+    def names(self, prefix: str = "") -> list[str]:
+        """
+        Return the names in it that begin with *prefix*.
+
+        Raises:
+            KernelError: if it is not there any more (ENOENT), or cannot be read.
+        """
+        with self._opened() as directory:
+            names = os.listdir(directory)  # noqa: PTH208 - of a descriptor
+        return [name for name in names if name.startswith(prefix)]
+
+    def _left(self, prefix: str = "") -> list[str]:
+        """Return its names as :meth:`names`; none if it is not there any more."""
+        try:
+            return self.names(prefix)
+        except KernelError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return []
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[int]:
+        """Open the directory; what else has its name by now is not looked into."""
+        try:
+            fd = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError as error:
+            is_other = error.errno in {errno.ENOTDIR, errno.ELOOP}
+            code = errno.ENOENT if is_other else error.errno or 0
+            raise KernelError(f"cannot look into {self.path}", code) from error
+        try:
+            state = os.fstat(fd)
+            found = state.st_dev, state.st_ino
+            self.identity = self.identity or found
+            if found != self.identity:
+                raise KernelError(f"another directory is at {self.path} by now", errno.ENOENT)
+            yield fd
+        finally:
+            os.close(fd)

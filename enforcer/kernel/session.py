@@ -294,7 +294,7 @@ class Session:
         if self.guard is not None:
             self.guard.disarm()
         try:
-            if self._pins is not None and self._pins.path.exists():
+            if self._pins is not None:
                 self._pins.detach()
         finally:
             self._engine.detach()

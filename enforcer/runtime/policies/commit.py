@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import KernelError
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
 from enforcer.runtime.policies.container_mounts import told_at_once
@@ -136,7 +135,7 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
     warnings: tuple[str, ...] = ()
     try:
         old.detach()
-    except KernelError as error:
+    except OSError as error:
         # Both are active: nothing is let through, and the reader must know.
         warnings = (f"the previous programs are still attached, too: {error}",)
     sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))

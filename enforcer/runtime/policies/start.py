@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import EnforcerError, KernelError
+from enforcer.errors import KernelError
 from enforcer.events.enrich import Origins
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries, host
 from enforcer.kernel.image_map import PlainImage, boot_time, restamp
 from enforcer.kernel.leftover import Leftover
+from enforcer.kernel.maps import Notes
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
 from enforcer.runtime.policies.active import ActiveSet
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Origin
     from enforcer.kernel.pin_store import PinStore
-    from enforcer.kernel.pins import PinDirectory
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
@@ -90,7 +90,12 @@ class _Before:
         return self.left is None or (self.state is not None and not self.state.origins)
 
     def tables(self) -> dict[int, Sequence[Origin]]:
-        """Rows of the image that counted, and of the one before if that is known."""
+        """
+        Read the rows of the image that counted, and of the one before if that is known.
+
+        Raises:
+            KernelError: they cannot be read.
+        """
         if self.left is None or self.state is None:
             return {}
         found: dict[int, Sequence[Origin]] = {self.left.generation: self.state.origins}
@@ -175,9 +180,12 @@ def begin(
     if reactor is not None:
         # Who ends a start from here on ends what has begun, which only the loop does in order.
         reactor.hold_signals()
+    tables = before.tables()  # while a failure still changes nothing
     session, origins, returning = _open(
         made, before, store, window, protect=protect, verifier=verifier
     )
+    for generation, rows in tables.items():
+        origins.learn(generation, rows)
     if session.is_blind:
         report(
             "this kernel hides its symbols (kernel.kptr_restrict): while protection is on, all "
@@ -196,7 +204,7 @@ def begin(
     )
     begin_watches(enforcement)
     enforcement.reactor.after(0, heap.trim)
-    reported = _take_over(enforcement, before, store)
+    reported = _take_over(enforcement, before.left, tables, store)
     if window is not None:
         enforcement.wait_to_confirm(window.seconds, session.expires_ns, returning)
     enforcement.keep_texts()
@@ -342,37 +350,36 @@ def _open(
         verifier=verifier,
         mounted=told_at_once(now.workloads or ()),
     )
-    for number, table in before.tables().items():
-        origins.learn(number, table)
     return session, origins, returning
 
 
 def _take_over(
-    enforcement: Enforcement, before: _Before, store: PinStore | None
+    enforcement: Enforcement,
+    left: Leftover | None,
+    tables: dict[int, Sequence[Origin]],
+    store: PinStore | None,
 ) -> tuple[int, int]:
-    """Release what was before; its records and counts are read by and by."""
-    left, reported = before.left, (0, 0)
+    """
+    Release what was before; its records and counts are read by and by. What that meets is reported.
+
+    The new session enforces by now, so nothing may fail here: nobody would end it, nor serve it.
+    """
+    report, notes = enforcement.report, Notes(0, 0, 0)
     if left is not None:
         try:
             notes = left.notes()
-            reported = notes.lost_decisions, notes.lost_activity
         except KernelError as error:
-            enforcement.report(f"losses may be reported once more: {error}")
+            report(f"losses may be reported once more: {error}")
         try:
             left.detach()
-        except KernelError as error:
-            enforcement.report(f"what an earlier daemon left is still active, too: {error}")
-        enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, before.tables()))
+        except OSError as error:
+            report(f"what an earlier daemon left is still active, too: {error}")
+        enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, tables, notes))
     kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
-    for session in store.sessions() if store is not None else ():
-        if session.path not in kept:
-            _remove(session, enforcement.report)
-    return reported
-
-
-def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
-    """Remove what an interrupted start left."""
     try:
-        session.remove()
-    except EnforcerError as error:
+        for session in store.sessions() if store is not None else ():
+            if session.path not in kept:
+                session.remove()
+    except OSError as error:
         report(f"what an interrupted start left cannot be removed: {error}")
+    return notes.lost_decisions, notes.lost_activity

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from enforcer.events.enrich import Origins
     from enforcer.events.types import Origin
     from enforcer.kernel.leftover import Leftover
+    from enforcer.kernel.maps import Notes
     from enforcer.kernel.session import Session
     from enforcer.runtime.ports import Hits
     from enforcer.runtime.sessions.counts import Ledger
@@ -81,9 +82,10 @@ class Outgoing:
         return cls(session, hits)
 
     @classmethod
-    def of_leftover(cls, left: Leftover, tables: dict[int, Sequence[Origin]]) -> Outgoing:
-        """What another daemon left; *tables*: the rows of the image that counted, and of that before."""
-        notes = left.notes()
+    def of_leftover(
+        cls, left: Leftover, tables: dict[int, Sequence[Origin]], notes: Notes
+    ) -> Outgoing:
+        """What another daemon left; *tables*: the rows of the image that counted, and of that before; *notes*: its own."""
 
         def hits() -> Iterable[tuple[Sequence[Origin], Iterable[Hits]]]:
             for generation, origins in tables.items():

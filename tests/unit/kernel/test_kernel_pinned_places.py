@@ -56,6 +56,27 @@ def mounts(base, tmp_path):
     return mount
 
 
+@pytest.mark.parametrize("name", ["object", "1/link-mine", "1/map-x"])
+def test_what_others_pin_by_a_number_does_not_enforce(base, images, name):
+    """As a program of another tool: nobody is told to end what is not there."""
+    other = base.parent / "other"
+    (other / "1").mkdir(parents=True)
+    (other / name).touch()
+    (other / "2").touch()
+
+    assert not is_active(other)
+
+
+def test_who_else_makes_a_folder_does_not_enforce(base, images, mounts, monkeypatch):
+    """A file system on which everybody may make folders says nothing of what root's daemons left."""
+    table = mounts(base, "ext4")
+    assert [base] == left_places(table)
+
+    monkeypatch.setattr(pinned_places.os, "geteuid", lambda: os.getuid() + 1)
+
+    assert [] == left_places(table)
+
+
 @pytest.mark.parametrize(
     ("current", "fallback", "active"),
     [

@@ -86,21 +86,23 @@ def test_a_session_that_was_left_stays_active_and_can_be_taken_over(store, tmp_p
 
 
 def test_who_has_ended_touches_nothing_of_the_next(store, tmp_path):
-    """The end comes before the programs are gone, and the next session may have the same number."""
+    """The end comes before the programs are gone, and a session of the next daemon may have the same number."""
     old = Session.open(denying(), pins=store.create(), states={1: b"old"})
     old.end()
     assert not is_refused(tmp_path / "a")
     assert [] == store.sessions()
-    new = Session.open(denying(), pins=store.create(), states={1: b"new"})
-    assert old.pinned_at == new.pinned_at
-    before = sorted(new.pinned_at.iterdir())
+    store.close()
+    with contextlib.closing(PinStore.open()) as following:
+        new = Session.open(denying(), pins=following.create(), states={1: b"new"})
+        assert old.pinned_at == new.pinned_at
+        before = sorted(new.pinned_at.iterdir())
 
-    old.close()
+        old.close()
 
-    assert before == sorted(new.pinned_at.iterdir())
-    assert is_refused(tmp_path / "a")
-    new.close()
-    assert not is_refused(tmp_path / "a")
+        assert before == sorted(new.pinned_at.iterdir())
+        assert is_refused(tmp_path / "a")
+        new.close()
+        assert not is_refused(tmp_path / "a")
 
 
 def test_what_a_lost_daemon_left_can_be_cleared(store, tmp_path):
@@ -173,6 +175,79 @@ def test_names_that_go_in_order_are_not_missed(kept):
     (kept.path / "state-1").unlink()
 
     assert kept.is_whole
+
+
+@pytest.fixture(params=["link", "directory", "file"])
+def replaced(request, tmp_path, monkeypatch):
+    """Pins whose directory has gone, what has its place, and files of others that lie there."""
+    monkeypatch.setattr(pins.calls, "pin", lambda fd, path: open(path, "xb").close())  # noqa: PTH123
+    monkeypatch.setattr(pins.calls, "get_pinned", lambda path: os.open(path, os.O_RDONLY))
+    base, others = tmp_path / "enforcer", tmp_path / "others"
+    base.mkdir()
+    with contextlib.closing(PinStore(base, os.open(base, os.O_RDONLY))) as store:
+        directory = store.create()
+        directory.keep([("enf_a", 3)], [("images", 4), ("held", 5), ("hits", 6)], {})
+        others.mkdir()
+        names = [others / name for name in ("link-000-enf_a", "state-1", "passwd")]
+        for name in names:
+            name.touch()
+        shutil.rmtree(directory.path)
+        if request.param == "link":
+            directory.path.symlink_to(others)
+        elif request.param == "directory":
+            others.rename(directory.path)
+            names = [directory.path / name.name for name in names]
+        else:
+            directory.path.touch()
+        yield store, directory, names
+
+
+def test_what_has_taken_the_place_of_a_directory_is_left_alone(replaced):
+    """Whoever may write there may have root's daemon remove no file but its own."""
+    _, directory, names = replaced
+
+    assert not directory.is_whole
+    assert directory.is_empty
+    directory.detach()
+    with pytest.raises(KernelError, match="No such file"):
+        directory.forget_states(())
+    assert "" == directory.discard()
+
+    assert all(name.exists() for name in names)
+
+
+def test_more_links_where_the_directory_is_gone_are_an_error_of_the_kernel(replaced, monkeypatch):
+    """The change is refused, with the reason, and the daemon goes on."""
+    _, directory, names = replaced
+
+    def refuse(*_):
+        raise KernelError("pin", errno.EPERM)
+
+    monkeypatch.setattr(pins.calls, "pin", refuse)
+
+    with pytest.raises(KernelError, match="pin: Operation not permitted"):
+        directory.pin_links([("enf_b", 7)])
+    assert all(name.exists() for name in names)
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_is_no_directory_is_no_session(tmp_path, monkeypatch, kind):
+    """An end that looks for what was left follows no link out of the place of the pins."""
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
+    monkeypatch.setattr(pins.calls, "get_pinned", lambda path: os.open(path, os.O_RDONLY))
+    base, others = tmp_path / "enforcer", tmp_path / "others"
+    (base / "3").mkdir(parents=True)
+    (base / "3/state-1").touch()
+    others.mkdir()
+    (others / "passwd").touch()
+    for name in ("2", "99"):
+        (base / name).symlink_to(others) if kind == "link" else (base / name).touch()
+
+    assert [3] == [each.number for each in pin_store.sessions_in(base)]
+    assert 1 == pin_store.clear(base)
+
+    assert (others / "passwd").exists()
+    assert ["2", "99"] == sorted(each.name for each in base.iterdir())
 
 
 def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path, monkeypatch):
