@@ -52,7 +52,7 @@ class Gate:
     Attributes:
         verifier: of the key; None: there is none.
         is_managers: tells whether the service manager has started a process for the daemon's unit.
-        report: gets a sentence for wrong proofs.
+        report: gets a sentence for wrong proofs, and where there is no key for what is refused.
         failures: how many there were.
     """
 
@@ -73,6 +73,7 @@ class Gate:
         if self.verifier is None:
             if self.is_managers(peer):
                 return None
+            self._fail(f"{command}, asked for by {peer}, was refused: enforcement is protected")
             return {"ok": False, "error": _STOP if command == "stop" else _CHANGE}
         nonce, visit.nonce = visit.nonce, None  # used once, whatever comes of it
         if proof is None:
@@ -81,15 +82,13 @@ class Gate:
         if nonce is not None and _is_hex(proof):
             if is_proof(bytes.fromhex(proof), self.verifier.stored, nonce, request):
                 return None
-            self._fail(peer, command)
+            self._fail(f"a wrong passphrase for {command}, given by {peer}")
         return {"ok": False, "error": _WRONG, "isWrong": True}
 
-    def _fail(self, peer: Peer, command: str) -> None:
+    def _fail(self, what: str) -> None:
         self.failures += 1
         if self.failures & (self.failures - 1) == 0:  # 1, 2, 4, …: nobody floods the log with this
-            self.report(
-                f"a wrong passphrase for {command}, given by {peer} ({self.failures} so far)"
-            )
+            self.report(f"{what} ({self.failures} so far)")
 
 
 def _challenge(nonce: bytes, salt: bytes) -> Refusal:

@@ -142,6 +142,17 @@ def test_without_a_key_only_the_manager_is_let_in(said):
     assert "challenge" not in asked(closed, Visit())
 
 
+def test_what_is_refused_is_told_and_does_not_flood(said):
+    """Who tried to end enforcement, and what: 1, 2, 4, …"""
+    closed = gate(said, None)
+    for _ in range(5):
+        asked(closed, Visit(), command="policy-disable")
+
+    assert 3 == len(said)
+    assert "policy-disable, asked for by root without a login (pid 9), was refused" in said[0]
+    assert "(4 so far)" in said[2]
+
+
 def test_with_a_key_the_manager_is_asked_for_it(said):
     """Whoever may give it orders has not the key for that."""
     assert "challenge" in asked(gate(said, is_managers=True), Visit())
