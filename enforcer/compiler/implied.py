@@ -8,14 +8,13 @@ from typing import Final
 
 import attrs
 
-from enforcer.policy.language.vocabulary import EVENTS, Dim, Op, OpSpec
+from enforcer.policy.language.vocabulary import EVENTS, GUARDED, Dim, Op, OpSpec
 from enforcer.policy.model.policy import Rule, Verb
 
 __all__ = ["freed_when_detached", "guard_ops", "linked_guard_ops", "named"]
 
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
 _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
-_GUARDED: Final = ("exec", "file", "network")
 _MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
 _NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
 _REPLACES: Final = frozenset((Op.UNLINK, Op.SYMLINK, Op.MKNOD, Op.LINK, Op.RENAME))
@@ -48,7 +47,7 @@ def guard_ops(rule: Rule) -> frozenset[Op]:
     """Return what decides whether the names of *rule* stay in place; nothing if it keeps none."""
     paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb >= Verb.DENY
-    has_names = rule.event in _GUARDED and any(not c.negate for c in paths)
+    has_names = rule.event in GUARDED and any(not c.negate for c in paths)
     if not rule.guard or not ((is_strict and has_names) or _is_free_hand(rule)):
         return _KEEPERS_OF_CONTENT if rule.guard and _may_replace(rule) else frozenset()
     if rule.event == "mount":

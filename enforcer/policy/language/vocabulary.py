@@ -35,6 +35,7 @@ __all__ = [
     "BITS",
     "EVENTS",
     "FIELDS",
+    "GUARDED",
     "LIFTED_SYSCALLS",
     "OPERATION_EVENTS",
     "OPERATORS",
@@ -292,6 +293,9 @@ EVENTS: dict[str, EventSpec] = {
         EventSpec("mount", _MOUNT_OPS, "The tree of mounts is changed.", _MOUNT_OPS["any"].ops),
     )
 }
+
+GUARDED = frozenset(("exec", "file", "network"))
+"""Events whose rules keep the names of their paths in place, if they refuse."""
 
 OPS: dict[str, OpSpec] = {
     f"{event.name}.{op.name}": op for event in EVENTS.values() for op in event.operations.values()

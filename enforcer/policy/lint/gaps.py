@@ -88,7 +88,7 @@ def drift_of_no_overlay(policy: Policy, host: Host) -> Iterator[Issue]:
             rule.span,
             f"rule {rule.name!r} asks what an image brought, which overlays tell: on other storage "
             "(native, btrfs, zfs, devmapper, vfs, fuse-overlayfs) it is unknown, and onError "
-            "decides; in rootless containers everything is drift",
+            "decides; in rootless containers the image's own files are drift, too",
             folds=True,
         )
         if is_for_everybody(policy, rule):

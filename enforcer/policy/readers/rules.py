@@ -12,7 +12,13 @@ import attrs
 from enforcer.policy.language.operations import BY_DESCRIPTOR
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import RULE_WORDS
-from enforcer.policy.language.vocabulary import EVENTS, FIELDS, OPERATION_EVENTS, PROCESS_FIELDS
+from enforcer.policy.language.vocabulary import (
+    EVENTS,
+    FIELDS,
+    GUARDED,
+    OPERATION_EVENTS,
+    PROCESS_FIELDS,
+)
 from enforcer.policy.model.policy import Action, Attempts, Limit, Mark, OnError, Rule, Verb
 from enforcer.policy.readers.actions import (
     ListedAction,
@@ -278,13 +284,14 @@ def _guard(rule: Map, event: Event, match: Match, action: Action, context: Conte
     if entry is None or value is None:
         return True
     has_path = any(c.field.name == "path" and not c.negate for c in match.conditions)
-    refuses = action.verb >= Verb.DENY and has_path and event.name != "mount"
+    refuses = action.verb >= Verb.DENY and has_path and event.name in GUARDED
     ops = {op for o in event.operations for op in o.ops}
     covers = any(ops >= every for every in _EVERY_OPERATION)
     allows_all = action.verb is Verb.ALLOW and covers and has_path
     if not refuses and not allows_all:
         context.add(
-            "guard is for rules that deny or kill and match a path: leave it out", entry.span
+            "guard is for rules on exec, file and network that deny or kill and match a path: leave it out",
+            entry.span,
         )
     return value
 
