@@ -89,9 +89,9 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--buffer",
         metavar="SIZE",
-        type=_size,
+        type=_buffer,
         default=1 << 25,
-        help="kernel memory for records on their way to the journal (default: 32M)",
+        help="kernel memory for records on their way to the journal, up to 1G: the next power of two (default: 32M)",
     )
 
 
@@ -126,6 +126,12 @@ def _size(text: str) -> int:
     return int(found[1]) * _UNITS[found[2]]
 
 
+def _buffer(text: str) -> int:
+    if (size := _size(text)) > _MOST_BUFFER:
+        raise argparse.ArgumentTypeError(f"{text!r} is more than 1G, which a ring buffer may have")
+    return 1 << (size - 1).bit_length()  # as the kernel takes them
+
+
 def run(args: argparse.Namespace) -> int:
     """Record."""
     from enforcer.compiler.recording import RECORDED, recording_image
@@ -140,7 +146,7 @@ def run(args: argparse.Namespace) -> int:
     ops: set[Op] = set().union(*(RECORDED[name] for name in args.events or RECORDED))
     if args.descriptors:
         ops |= {Op.FD_READ, Op.FD_WRITE}
-    activity = min(1 << (args.buffer - 1).bit_length(), _MOST_BUFFER)
+    activity = args.buffer
     with contextlib.closing(Writer.create(args.journal)) as writer:
         head = head_of(ops, args.syscalls)
         try:
