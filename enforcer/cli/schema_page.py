@@ -74,15 +74,17 @@ def _keys(form: Schema, above: str = "") -> Iterator[tuple[str, str, str]]:
         path = f"{above}{key}"
         maybe = "" if key in form["required"] else ", not always there"
         yield f"`{path}`", f"{_word(value)}{maybe}", value["description"]
-        for part in (value, value.get("items"), *value.get("anyOf", ())):
-            if part and "properties" in part:
-                yield from _keys(part, f"{path}[]." if "items" in value else f"{path}.")
+        for either in (value, *value.get("anyOf", ())):
+            for part, inside in ((either, "."), (either.get("items", {}), "[].")):
+                if "properties" in part:
+                    yield from _keys(part, f"{path}{inside}")
 
 
 def _word(form: Schema) -> str:
     """Say of what kind values of *form* are."""
     if "anyOf" in form:
-        return " or ".join(map(_word, form["anyOf"]))
+        # Words alone first: behind those of a list they would be of its items.
+        return " or ".join(sorted(map(_word, form["anyOf"]), key=lambda word: ":" in word))
     if "const" in form:
         return f"`{form['const']}`"
     if "enum" in form:

@@ -202,7 +202,7 @@ class DoneChange(TypedDict):
     """One item of ``control.changes``: when, what, and who asked for it."""
 
     time: Annotated[str, "When, RFC 3339, UTC."]
-    what: Annotated[str, "What was done, or refused."]
+    what: Annotated[str, "What was done."]
     by: Annotated[str, "Who asked for it."]
 
 
@@ -214,7 +214,7 @@ class ControlState(TypedDict):
     watchers: Annotated[int, "Dashboards."]
     refused: Annotated[int, "Callers that were refused."]
     failures: Annotated[int, "Answers that failed."]
-    changes: Annotated[list[DoneChange], "The newest twenty changes that were asked for."]
+    changes: Annotated[list[DoneChange], "The newest twenty changes that were made."]
 
 
 class Status(DaemonState):
