@@ -20,6 +20,7 @@ from enforcer.kernel.pins import PinDirectory
 
 __all__ = ["PinStore", "clear", "held", "left", "sessions_in"]
 
+_STRANGE: Final = 64  # numbers that something else than a session may have, in a row
 _PATIENCE: Final = 2.0  # seconds: a daemon that was just told to stop holds on for a moment
 
 
@@ -64,14 +65,18 @@ class PinStore:
             fd, self._fd = self._fd, _hold(self.base, _PATIENCE)
             os.close(fd)
         number = max((session.number for session in self.sessions()), default=0)
-        self._last = number = max(number, self._last) + 1
-        path = self.base / str(number)
-        try:
-            path.mkdir(mode=0o700)
-            made = path.lstat()
-        except OSError as error:
-            raise KernelError(f"cannot create {path}: {error.strerror}") from error
-        return PinDirectory(path, (made.st_dev, made.st_ino))
+        first = max(number, self._last) + 1
+        for self._last in range(first, first + _STRANGE):
+            path = self.base / str(self._last)
+            try:
+                path.mkdir(mode=0o700)
+                made = path.lstat()
+            except FileExistsError:
+                continue
+            except OSError as error:
+                raise KernelError(f"cannot create {path}: {error.strerror}") from error
+            return PinDirectory(path, (made.st_dev, made.st_ino))
+        raise KernelError(f"cannot create {path}: something else has its name, and others before")
 
     def _is_there(self) -> bool:
         """Tell whether the directory that is held is the one by that name."""

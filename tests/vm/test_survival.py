@@ -219,20 +219,34 @@ def test_stopped_means_ended_and_another_may_begin(rounds: Rounds):
     rounds.newest = daemon.generation()
 
 
-def test_lost_engine_can_be_cleared(rounds: Rounds):
-    """Also one whose pins somebody has removed while its daemon lived: that one has made others."""
-    before = leftovers()["pins"]
+def test_lost_engine_can_be_cleared(rounds: Rounds, tmp_path):
+    """
+    Also one whose pins somebody has removed while its daemon lived: that one has made others.
+
+    What has the old name by then, a link to files of others, is followed by no daemon and no command.
+    """
+    before = leftovers()
+    link, kept = Path(before["pins"][0]), tmp_path / "kept"
+    kept.touch()
     assert 0 == subprocess.run(["rm", "-r", str(PINS)], check=False).returncode
+    PINS.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path)
     assert is_refused()
-    until(lambda: rounds.daemon.status().get("pinned") and leftovers()["pins"])
+    until(lambda: rounds.daemon.status().get("pinned") and {*leftovers()["pins"]} > {str(link)})
     assert is_refused()
-    assert not {*before} & {*leftovers()["pins"]}
+    # What it had pinned is gone with its programs.
+    until(lambda: leftovers()["programs"] == before["programs"])
+    assert {str(link)} == {*before["pins"]} & {*leftovers()["pins"]}
+    assert kept.exists()
 
     rounds.daemon.kill()
     assert is_refused()
 
     told("stop", "--force")
 
+    assert kept.exists()
+    link.unlink()
+    PINS.rmdir()
     assert NOTHING == leftovers()
     assert not is_refused()
 

@@ -250,6 +250,22 @@ def test_what_is_no_directory_is_no_session(tmp_path, monkeypatch, kind):
     assert ["2", "99"] == sorted(each.name for each in base.iterdir())
 
 
+def test_what_has_the_next_number_keeps_no_session_from_another(tmp_path, monkeypatch):
+    """Else whoever may make names there would keep enforcement from being pinned anew."""
+    monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
+    base = tmp_path / "enforcer"
+    with contextlib.closing(PinStore.open(base)) as store:
+        for number in (1, 2):
+            (base / str(number)).symlink_to(tmp_path)
+
+        assert 3 == store.create().number
+
+        for number in range(4, 100):
+            (base / str(number)).touch()
+        with pytest.raises(KernelError, match="something else has its name"):
+            store.create()
+
+
 def test_a_directory_that_was_removed_is_made_anew_with_another_number(tmp_path, monkeypatch):
     """What an earlier session removes by its path is never what a later one has pinned."""
     monkeypatch.setattr(pin_store.bpffs, "require", lambda directory: None)
