@@ -28,6 +28,7 @@ __all__ = ["apart"]
 
 _T = TypeVar("_T")
 _IDLE: Final = 100  # milliseconds between two looks at what else there is to do
+_LAST_WORDS: Final = 0.5  # seconds that telling of a bug may take
 _HEAD: Final = struct.Struct("Q")
 """In front of the answer: its length in bytes."""
 
@@ -156,6 +157,11 @@ def _serve(
     except BaseException as bug:  # noqa: BLE001 - it costs this process and nothing else
         import traceback  # noqa: PLC0415 (for bugs)
 
+        # A standard error that nobody reads may never take this. So nobody waits for the answer any more, and then not
+        # for long: the signal ends the process.
+        there.close()
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.setitimer(signal.ITIMER_REAL, _LAST_WORDS)
         traceback.print_exception(bug)
     finally:
         os._exit(code)  # nothing of the parent's is to be ended in order here

@@ -3,13 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
 import socket
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from patience import scaled
 
 from enforcer.errors import EnforcerError
 from enforcer.runtime.policies.compilation import Sources
@@ -111,3 +115,28 @@ def test_who_started_this_may_ignore_children():
             apart(lambda: os._exit(0), none)
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_bug_that_nobody_reads_of_is_an_error_of_the_work(monkeypatch):
+    """The standard error is a pipe that is full: whoever waits for the answer does not wait for its reader."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+
+    def fail():
+        raise ZeroDivisionError
+
+    ends = time.monotonic() + scaled(20)
+
+    def idle():
+        assert time.monotonic() < ends, "nobody answers"
+
+    with os.fdopen(writing, "w", 1, closefd=False) as full, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", full)
+        with pytest.raises(EnforcerError, match="without an answer"):
+            apart(fail, idle)
+    os.close(writing)
+    os.close(reading)
