@@ -233,7 +233,9 @@ class LinkWatch:
             return
         try:
             is_due = self.changed(followed)
-        except EnforcerError as error:
+        except (EnforcerError, OSError) as error:
+            # Of what this process reads itself as well. What counted until now goes on to count, and the next look
+            # tries it again: a moment without descriptors or memory ends no daemon.
             self.report(f"cannot look links in containers up, trying again: {error}")
             return
         if is_due:

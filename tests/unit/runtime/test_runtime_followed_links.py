@@ -173,7 +173,7 @@ class World:
     def changed(self, followed: Followed) -> bool:
         assert followed is self.now
         self.looks += 1
-        if isinstance(self.finds, EnforcerError):
+        if isinstance(self.finds, Exception):
             raise self.finds
         return self.finds
 
@@ -202,9 +202,10 @@ def test_policies_are_renewed_when_links_change():
     assert (2, 1) == (world.looks, world.renewed)
 
 
-def test_a_look_that_fails_is_said_and_tried_again():
-    """Whatever became of the process that looked."""
-    world = World(ASKED, finds=EnforcerError("it ended"))
+@pytest.mark.parametrize("error", [EnforcerError("it ended"), OSError("it ended")])
+def test_a_look_that_fails_is_said_and_tried_again(error):
+    """Whatever became of the process that looked, or of the daemon where it looks itself."""
+    world = World(ASKED, finds=error)
     watch = world.watch()
     watch.look()
     world.finds = True
