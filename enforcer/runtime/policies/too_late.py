@@ -25,6 +25,17 @@ __all__ = ["LOOK", "PreemptionWatch", "find_gaps", "why_late"]
 LOOK: Final = 30.0
 """Seconds between two looks whether preemption was switched on."""
 
+_PASSES: Final = (
+    "preempt tasks where policies are decided, so some operations may pass undecided (enforcer "
+    "doctor says which)"
+)
+_SWITCHED: Final = (
+    f"the kernel can now {_PASSES}: somebody wrote to /sys/kernel/debug/sched/preempt"
+)
+_SHOWN: Final = (
+    f"the kernel can {_PASSES}: that was not known before, for want of /sys/kernel/debug"
+)
+
 
 @attrs.define(eq=False, repr=False)
 class PreemptionWatch:
@@ -43,10 +54,7 @@ class PreemptionWatch:
         if is_on is None:
             return  # what is hidden for a while is compared with how it was before
         if is_on and not self._was_on:
-            self._report(
-                "the kernel can now preempt tasks where policies are decided, so some operations may pass "
-                "undecided (enforcer doctor says which): somebody wrote to /sys/kernel/debug/sched/preempt"
-            )
+            self._report(_SHOWN if self._was_on is None else _SWITCHED)
         self._was_on = is_on
 
 

@@ -212,6 +212,24 @@ def test_preemption_that_was_switched_on_is_reported_once():
     assert "may pass undecided" in said[0]
 
 
+def test_preemption_that_was_hidden_is_said_without_its_cause():
+    """Somebody has mounted debugfs on a kernel that always did: nobody wrote anything."""
+    said: list[str] = []
+    states = iter([None, None, True, True, False, True])
+    watch = too_late.PreemptionWatch(said.append, lambda: next(states))
+
+    told = []
+    for _ in range(5):
+        watch.look()
+        told.append(len(said))
+
+    assert [0, 1, 1, 1, 2] == told
+    assert "may pass undecided" in said[0]
+    assert "can now" not in said[0]
+    assert "wrote" not in said[0]
+    assert "somebody wrote" in said[1]
+
+
 def test_preemption_from_the_start_is_no_news():
     """The start says it."""
     said: list[str] = []
