@@ -7,6 +7,7 @@ Its file says where daemons have pinned enforcement, for who ends that without t
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -93,8 +94,12 @@ class InstanceLock:
         if self.noted is not None:
             names = json.dumps([str(each) for each in self.noted])
             text = f"{os.getpid():<{_HOLDER - 1}}\n{names}\n"
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, text.encode(), 0)
+        # Cut last, so that it never says nothing: without room it says what it said, and after an end in between the
+        # rest of a longer text stands behind the line that counts.
+        raw = text.encode()
+        if os.pwrite(self._fd, raw, 0) < len(raw):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+        os.ftruncate(self._fd, len(raw))
 
     def release(self) -> None:
         """Give the lock back. Idempotent."""
@@ -137,7 +142,7 @@ def _read(fd: int) -> tuple[Path, ...] | None:
     if state.st_uid != os.geteuid() or state.st_mode & 0o022:
         return None  # nobody else chooses what is removed
     try:
-        names = json.loads(os.pread(fd, _NOTES, _HOLDER))
+        names = json.loads(os.pread(fd, _NOTES, _HOLDER).partition(b"\n")[0])
     except (OSError, ValueError):
         return None
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):

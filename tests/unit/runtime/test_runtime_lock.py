@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """One daemon at a time."""
 
+import errno
 import os
 import threading
 from pathlib import Path
@@ -102,6 +103,38 @@ def test_folders_of_lost_daemons_are_not_forgotten(path, tmp_path):
     InstanceLock.of_daemon(path, None).release()
 
     assert () == noted_pins(path)
+
+
+@pytest.mark.parametrize("call", ["pwrite", "ftruncate"])
+def test_notes_outlive_a_write_that_fails(path, tmp_path, monkeypatch, call):
+    """There may be no room for it, or it is killed half-way: where to look is never forgotten."""
+    first = tmp_path / "a folder with a longer name"
+    first.mkdir()
+    InstanceLock.of_daemon(path, first).release()
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with InstanceLock.take(path) as lock, monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        with pytest.raises(OSError, match="No space"):
+            lock.note(first)
+    assert (first,) == noted_pins(path)
+
+    first.rmdir()
+    with InstanceLock.take(path) as lock, monkeypatch.context() as patched:
+        patched.setattr(os, call, fail)
+        with pytest.raises(OSError, match="No space"):
+            lock.note(tmp_path / "b")
+    assert ((first,) if call == "pwrite" else (tmp_path / "b",)) == noted_pins(path)
+
+
+def test_half_a_write_is_none(path, monkeypatch):
+    """What is written in part is an error, as is what is not written at all."""
+    monkeypatch.setattr(os, "pwrite", lambda *_: 3)
+
+    with pytest.raises(OSError, match="No space"):
+        InstanceLock.take(path)
 
 
 def test_without_a_file_nobody_has_pinned(path):
