@@ -84,7 +84,7 @@ class Order:
         texts: what files say that are active, if each has a verdict of its own; else None.
         refused: those of them that are not active as they stand, of which some need not be tried yet.
         automata: those of the active image.
-        is_renewal: nothing but containers has changed, of which no author need be told.
+        is_renewal: nothing but containers has changed, if anything, of which no author need be told.
     """
 
     sources: Sources
@@ -159,7 +159,7 @@ def make(order: Order) -> CompiledChange:
     return CompiledChange(
         now=attrs.evolve(now, refused=refused, texts=texts, written=written),
         data=prepared.data,
-        warnings=(*prepared.warnings, *told(refused)),
+        warnings=() if order.is_renewal else (*prepared.warnings, *told(refused)),
         change=difference(since, prepared.digests),
         dropped=laid.dropped,
     )

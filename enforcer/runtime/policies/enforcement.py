@@ -235,8 +235,10 @@ class Enforcement:
         return self.containers.meet(pid, number, began=began, wait=wait)
 
     def renew(self, found: tuple[Workload, ...] | None = None) -> None:
-        """Activate the same policies, for the containers that were *found* if any were; raises EnforcerError."""
-        self._change(self.now.overlay, self.now.files, None, found)
+        """Activate the same policies, for the containers that were *found* or are there; raises EnforcerError."""
+        there = self.workloads.look() if found is None else found
+        for warning in self._change(self.now.overlay, self.now.files, None, there)["warnings"]:
+            self.report(warning)  # what the commit left: nobody else is answered
         if self.now.workloads is not None and found is not None:
             self.now = attrs.evolve(self.now, workloads=found)  # also if the sets are the same
 
@@ -334,12 +336,8 @@ class Enforcement:
 
     def _is_active(self, made: CompiledChange) -> bool:
         """Whether *made* is the same as what is active already."""
-        new, old = made.now, self.now
-        return (new.origins, new.overlay, new.facts) == (
-            old.origins,
-            old.overlay,
-            old.facts,
-        ) and is_same(made.data, self.sessions.current.image())
+        new, old = ((each.origins, each.overlay, each.facts) for each in (made.now, self.now))
+        return new == old and is_same(made.data, self.sessions.current.image())
 
     def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> ChangeAnswer:
         # What differs may be a file of which nothing is active.

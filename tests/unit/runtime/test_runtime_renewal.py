@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""The same policies once more, for other containers or in a session of their own."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import attrs
+import pytest
+
+from enforcer.events.enrich import Origins
+from enforcer.runtime.policies import enforcement as module
+from enforcer.runtime.policies.commit import Commit
+from enforcer.runtime.policies.compilation import Sources
+from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.enforcement import Enforcement
+from enforcer.runtime.policies.runtime_changes import Overlay
+from enforcer.runtime.reactor import Reactor
+
+TEXT = (
+    "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+    "spec: {rules: [{name: r, file: read, match: {path: '/bin/*sh'}, action: deny}]}\n"
+)
+LEFT = "the previous programs are still attached, too: it is busy"
+
+
+@pytest.fixture
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def enforcement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]) -> Enforcement:
+    """Policies of which something is worth knowing, in a kernel that does not let the old programs go."""
+    (tmp_path / "p.yaml").write_text(TEXT)
+    sources = Sources((tmp_path / "p.yaml",))
+    made = make(Order(sources, Overlay(), generation=1))
+    assert made.warnings
+    monkeypatch.setattr(module, "make_apart", lambda order, _: make(order))
+    monkeypatch.setattr(module, "activate", lambda *_: Commit(is_successor=True, warnings=(LEFT,)))
+    session = SimpleNamespace(is_kept=False, seed=1)
+    sessions = SimpleNamespace(current=session, origins=Origins())
+    looks = SimpleNamespace(look=lambda: (), places=SimpleNamespace(cgroups=tmp_path))
+    return Enforcement(
+        *(sources, None, Reactor(), said.append, sessions, made.now), workloads=looks
+    )
+
+
+@pytest.mark.parametrize("found", [None, ()], ids=["pins", "containers"])
+def test_what_it_leaves_is_said(enforcement, said, found):
+    """And nothing of the policies, which are those of before."""
+    enforcement.now = attrs.evolve(enforcement.now, workloads=())
+
+    enforcement.renew(found)
+
+    assert [LEFT] == said
+    assert 2 == enforcement.now.generation
+
+
+def test_a_caller_is_answered_the_same(enforcement, said):
+    """With what the author should know."""
+    warnings = enforcement.reload()["warnings"]
+
+    assert LEFT == warnings[-1]
+    assert len(warnings) > 1
+    assert [] == said
