@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         except BaseException:
             _abandon(parts, begun, dashboard)
             raise
-    announce(_ended(ending, stays=service.daemon.persists))
+    announce(_ended(ending))
     return Exit.OK
 
 
@@ -210,10 +210,10 @@ def _active(begun: Start, settings: Settings, seconds: float) -> str:
     return line
 
 
-def _ended(ending: Ending, *, stays: bool) -> str:
+def _ended(ending: Ending) -> str:
     order = ("killed", "denied", "logged", "allowed", "attempted")
     would = sorted(name for name in ending.outcomes if name not in order)
     counts = [f"{ending.outcomes[n]:,} {n}" for n in (*order, *would) if ending.outcomes.get(n)]
     said = ", ".join(counts) or "no records"
-    word = "ended, enforcement stays active," if stays else "stopped"
+    word = "ended, enforcement stays active," if ending.stays else "stopped"
     return f"{word} after {span(ending.seconds)}: {said}, {ending.lost:,} lost"

@@ -47,12 +47,13 @@ _LAST_RECORDS = 2.0  # seconds that moving the last records may take
 
 @attrs.frozen
 class Ending:
-    """What there is to say when it is over."""
+    """What there is to say when it is over; *stays* if enforcement is not."""
 
     seconds: float
     outcomes: dict[str, int]
     lost: int
     hits: tuple[Hits, ...]
+    stays: bool
 
 
 @attrs.define(eq=False, repr=False)
@@ -151,8 +152,13 @@ class Daemon:
             "pid": os.getpid(),
             "pinned": str(own) if own is not None else None,
             "elsewhere": [str(each) for each in noted or () if each != own],
-            "persists": self.persists,
+            "persists": self._stays,
         }
+
+    @property
+    def _stays(self) -> bool:
+        """Whether enforcement outlives this process: not where names that were pinned are gone."""
+        return self.persists and self.session.is_kept
 
     def _obey(self) -> None:
         """End at a signal, which may be anybody's."""
@@ -297,10 +303,13 @@ class Daemon:
             counted = self.session.stats()
         except KernelError as error:
             pipeline.fanout.report(f"the last records cannot be read: {error}")
-        if self.persists:
+        stays = self._stays
+        if (
+            self.persists
+        ):  # also if not all of it stays: whoever removed a name has ended no more than that
             self.session.leave()
-        elif stays := self.session.end():
-            pipeline.fanout.report(stays)
+        elif left := self.session.end():
+            pipeline.fanout.report(left)
         # From here on nothing is enforced any more, or nobody can change it: who waits for that need not
         # wait for the kernel, which takes a tenth of a second to take a program from its hook.
         if self.control is not None:
@@ -315,6 +324,7 @@ class Daemon:
             outcomes=dict(pipeline.stats.by_outcome),
             lost=lost + pipeline.stats.malformed,
             hits=hits,
+            stays=stays,
         )
 
     def _release(self) -> None:

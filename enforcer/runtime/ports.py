@@ -52,6 +52,10 @@ class KernelSession(Protocol):
     def enforces_at(self) -> str:
         """Where programs of LSM hooks sit, as words."""
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was to be kept beyond this process still is."""
+
     def fileno(self) -> int:
         """Readable when records wait."""
 

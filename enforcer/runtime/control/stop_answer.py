@@ -17,4 +17,4 @@ class StopAnswer(TypedDict):
     elsewhere: NotRequired[list[str]]
     """Folders in which daemons before it did, as far as these are there."""
     persists: NotRequired[bool]
-    """It leaves enforcement active."""
+    """It leaves enforcement active, and all that is pinned for that is still there."""

@@ -69,6 +69,11 @@ class Sessions:
         return self.current.enforces_at
 
     @property
+    def is_kept(self) -> bool:
+        """Whether what was to be kept beyond this process still is."""
+        return self.current.is_kept
+
+    @property
     def has_backlog(self) -> bool:
         """Whether records may wait where no descriptor tells of them."""
         return bool(self.outgoing)

@@ -345,6 +345,13 @@ def test_force_ends_what_an_orderly_end_leaves_where_the_daemon_says(served, sto
     assert [ELSEWHERE] == folders.cleared
 
 
+def test_what_was_removed_from_a_daemon_that_persists_has_ended(served, stop, folders):
+    """It says where it was pinned, and that it does not stay."""
+    served.leaves |= {"pinned": str(ELSEWHERE), "persists": False}
+
+    assert stop() == (Exit.OK, "enforcer: stopped, nothing is enforced any more\n", "")
+
+
 def test_what_persists_and_is_not_seen_is_not_taken_for_ended(served, stop, folders):
     """As where the folder is one of a container's; by force, too."""
     served.leaves |= {"pinned": str(ELSEWHERE), "persists": True}

@@ -399,10 +399,10 @@ def test_status_and_stop_over_the_socket(bench, tmp_path):
     assert not path.exists()
 
 
-@pytest.mark.parametrize("persists", [False, True])
-def test_who_asks_for_the_end_is_told_what_it_leaves(bench, tmp_path, persists):
+@pytest.mark.parametrize(("persists", "is_kept"), [(False, True), (True, True), (True, False)])
+def test_who_asks_for_the_end_is_told_what_it_leaves(bench, tmp_path, persists, is_kept):
     """Where enforcement is pinned, by this daemon and by others before it, and whether it stays."""
-    bench.daemon.persists = persists
+    bench.daemon.persists, bench.session.is_kept = persists, is_kept
     (tmp_path / "old").mkdir()
     InstanceLock.of_daemon(tmp_path / "s.lock", tmp_path / "old").release()
     got = {}
@@ -414,15 +414,17 @@ def test_who_asks_for_the_end_is_told_what_it_leaves(bench, tmp_path, persists):
     thread = threading.Thread(target=client)
     with InstanceLock.of_daemon(tmp_path / "s.lock", tmp_path / "new") as bench.daemon.lock:
         bench.daemon.listen(tmp_path / "s.sock")
-        bench.daemon.run(bench.pipeline, ready=thread.start)
+        ending = bench.daemon.run(bench.pipeline, ready=thread.start)
     thread.join()
 
+    assert persists == bench.session.is_left
+    assert (persists and is_kept) == ending.stays
     assert {
         "ok": True,
         "pid": os.getpid(),
         "pinned": str(tmp_path / "new"),
         "elsewhere": [str(tmp_path / "old")],
-        "persists": persists,
+        "persists": persists and is_kept,
     } == got
 
 
