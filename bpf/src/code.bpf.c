@@ -18,6 +18,8 @@ static __always_inline struct enf_code *enf_trusted_code(void)
 /*
  * A child that only waits for its exec in the memory of its parent, as programs begin others (vfork, posix_spawn), has
  * what that has. Who shares memory in any other way is not trusted, on both sides: nothing leads from one to the other.
+ * Nor from a thread of such a child, when the first one has ended: it has no memory any more, and the parent goes on
+ * beside the thread (mm_release()).
  * Not inline: the verifier would take each way through this on through the rest of a fork.
  */
 __attribute__((noinline)) int enf_child_code(unsigned long clone_flags)
@@ -26,16 +28,14 @@ __attribute__((noinline)) int enf_child_code(unsigned long clone_flags)
 	struct enf_code *own = bpf_task_storage_get(&code, t->group_leader, NULL, 0), *known;
 	int foreign;
 
-	if (!own)
-		return 0;
+	if (!own || ((clone_flags & ENF_CLONE_THREAD) && own->state != ENF_CODE_LENT))
+		return 0; /* a thread has what the first one has */
 	known = enf_known_code(t->group_leader, &foreign);
 	if (!known)
 		return 0;
-	if (foreign)
-		return ENF_CODE_FOREIGN;
-	if (!(clone_flags & ENF_CLONE_VM))
+	if (!foreign && !(clone_flags & ENF_CLONE_VM))
 		return ENF_CODE_TRUSTED;
-	if (own->state != ENF_CODE_LENT && (clone_flags & ENF_CLONE_VFORK) &&
+	if (!foreign && own->state != ENF_CODE_LENT && (clone_flags & ENF_CLONE_VFORK) &&
 	    !(clone_flags & ENF_CLONE_PARENT))
 		return ENF_CODE_LENT;
 	own->state = ENF_CODE_FOREIGN;

@@ -45,6 +45,9 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		return ret;
 	if (!image)
 		return 0;
+	/* Before the child can be met without a label: whose memory it shares depends on no label. */
+	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
+		enf_fork_code(child, clone_flags);
 	own = enf_own_label(image);
 	if (!own) /* the child will be met without a label: unknown lineage */
 		return 0;
@@ -70,9 +73,7 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 	}
 	label->flags &= ~ENF_SF_FOUND;
 	if (clone_flags & ENF_CLONE_THREAD)
-		return 0; /* its marks and its code are those of the first thread */
-	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
-		enf_fork_code(child, clone_flags);
+		return 0; /* its marks are those of the first thread */
 	return enf_fork_marks(image, child);
 }
 

@@ -122,6 +122,44 @@ static int look_beside_thread(int flags)
 	return with.answer;
 }
 
+static int load_for_parent(void *none)
+{
+	load_meanwhile(none);
+	return 0;
+}
+
+static int leave_thread(void *none)
+{
+	static char beside[16 * PAGE] __attribute__((aligned(16)));
+	int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD;
+
+	return clone(load_for_parent, beside + sizeof(beside), flags, none) < 0;
+}
+
+/* Until the first thread of *pid* has ended: its parent goes on a little earlier. */
+static void wait_for_first(int pid)
+{
+	char name[32], text[256] = "";
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/%d/stat", pid);
+	while (!strstr(text, ") Z ")) {
+		fd = open(name, O_RDONLY);
+		need(fd >= 0 && read(fd, text, sizeof(text) - 1) > 0, name);
+		close(fd);
+	}
+}
+
+/* A child ends but for a thread that it has made, so that nobody waits for it, and the thread maps the file. */
+static int look_beside_thread_of_child(void)
+{
+	need(!pipe(with.ready) && !pipe(with.go), "pipe");
+	wait_for_first(born(leave_thread, CLONE_VFORK));
+	need(!look_when_told(NULL), "told");
+	need(wait(NULL) > 0, "wait");
+	return with.answer;
+}
+
 /* A process that is not the child of the one that it shares memory with maps the file. */
 static int look_beside_sibling(void)
 {
@@ -173,6 +211,8 @@ int main(int argc, char **argv)
 		return look_beside_thread(CLONE_VFORK);
 	} else if (!strcmp(mode, "beside a thread, not waited for")) {
 		return look_beside_thread(0);
+	} else if (!strcmp(mode, "beside a thread of a child")) {
+		return look_beside_thread_of_child();
 	} else if (!strcmp(mode, "beside a sibling")) {
 		return look_beside_sibling();
 	} else if (!strcmp(mode, "below a child")) {

@@ -89,6 +89,7 @@ FOREIGN = {
     "mapped for one that is not waited for": Way(("beside a thread, not waited for", MINE)),
     "mapped by a sibling in the same memory": Way(("beside a sibling", MINE)),
     "mapped by a grandchild in the same memory": Way(("below a child", MINE)),
+    "mapped by a thread of a child that has ended": Way(("beside a thread of a child", MINE)),
     "inherited": Way(("load, fork", MINE)),
     "mapped to be read": Way(("read, then executable", MINE)),
     "writable as well": Way(("writable", GOOD)),
