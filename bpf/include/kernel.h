@@ -743,9 +743,10 @@ enum dentry_flags {
 #define ENF_SIGXFSZ 25
 #define ENF_SIGWINCH 28
 #define ENF_SIGIO 29
-#define ENF_CAP_NET_BROADCAST 11
-#define ENF_CAP_SYS_PTRACE 19
 #define ENF_CAP_SYS_ADMIN 21
+#define ENF_CAP_SYS_TIME 25
+#define ENF_CAP_SETFCAP 31
+#define ENF_CAP_MAC_ADMIN 33
 #define ENF_CAP_BPF 39
 #define ENF_CAP_OPT_NOAUDIT 2 /* include/linux/security.h */
 #define ENF_CGROUP2_MAGIC 0x63677270

@@ -320,14 +320,19 @@ int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_
 
 /*
  * Does the current task use a capability of others, whose credentials are not its own? That of who opened a file, which
- * some files ask about at each use (file_ns_capable()), such as /proc/PID/pagemap. All else that is asked about others
- * is what these may do: without audit, about a tracer (cap_ptrace_traceme()), and about who gets a message of netlink
- * from another network namespace (do_one_broadcast()).
+ * some files ask about alone, at each use (file_ns_capable()): pagemap_read(), proc_pid_stack(),
+ * proc_pid_seccomp_cache(), r_show(), pci_read_config(), proc_bus_pci_read(), cgroup_release_agent_write(), map_write(),
+ * verify_root_map(), proc_timens_set_offset(), and what SafeSetID and IPE are told. What is asked about the opener of a
+ * socket is no use: netlink and sk_ns_capable() ask about the caller as well, as new_idmap_permitted() does, and
+ * skb_may_tx_timestamp() and do_one_broadcast() ask in whatever process a packet or a message comes to. (The SYS_ADMIN
+ * of a socket's opener looks like that of a file's: nbd asks for it, of who wants to connect a device.) All else that
+ * is asked about others is what these may do: without audit, or about a tracer (cap_ptrace_traceme()).
  */
 static __always_inline int enf_uses_opener(int capability, unsigned int options)
 {
-	return !(options & ENF_CAP_OPT_NOAUDIT) && capability != ENF_CAP_SYS_PTRACE &&
-	       capability != ENF_CAP_NET_BROADCAST;
+	return !(options & ENF_CAP_OPT_NOAUDIT) &&
+	       (capability == ENF_CAP_SYS_ADMIN || capability == ENF_CAP_SYS_TIME ||
+		capability == ENF_CAP_SETFCAP || capability == ENF_CAP_MAC_ADMIN);
 }
 
 /*

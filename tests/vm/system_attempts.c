@@ -13,9 +13,14 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/capability.h>
+#include <linux/inet_diag.h>
 #include <linux/io_uring.h>
 #include <linux/kexec.h>
+#include <linux/net_tstamp.h>
 #include <linux/perf_event.h>
+#include <linux/rtnetlink.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -131,10 +136,11 @@ static int on_process(const char *name, const char *pid)
 
 /* ---- Identity: the argument is a number ----------------------------------------------------- */
 
+static struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
+
 /* Give one capability up, and take it again. */
 static void gain(unsigned int bit)
 {
-	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
 	struct __user_cap_data_struct had[2], without[2];
 
 	need(syscall(SYS_capget, &head, had));
@@ -142,6 +148,13 @@ static void gain(unsigned int bit)
 	without[CAP_TO_INDEX(bit)].effective &= ~CAP_TO_MASK(bit);
 	need(syscall(SYS_capset, &head, without));
 	need(syscall(SYS_capset, &head, had));
+}
+
+static void lose_all(void)
+{
+	struct __user_cap_data_struct none[2] = {};
+
+	need(syscall(SYS_capset, &head, none));
 }
 
 /* Where a page lies: /proc/self/pagemap tells it to whoever could know when they opened it. */
@@ -155,6 +168,62 @@ static void see_frames(void)
 	need(pread(fd, &entry, sizeof(entry), (unsigned long)page / PAGE * sizeof(entry)));
 	errno = EPERM;
 	need(entry & ((1ULL << 55) - 1) ? 0 : -1);
+}
+
+/* Asks the kernel by *fd*, and returns the error of its answer. */
+static int ask(int fd, struct nlmsghdr *question)
+{
+	char room[8192];
+	struct nlmsghdr *answer = (void *)room;
+
+	need(send(fd, question, question->nlmsg_len, 0));
+	need(recv(fd, room, sizeof(room), 0));
+	return answer->nlmsg_type == NLMSG_ERROR ? -((struct nlmsgerr *)NLMSG_DATA(answer))->error
+						 : 0;
+}
+
+/* Configure an interface, and change nothing: the opener is asked about NET_ADMIN, and the caller. */
+static void set_link(void)
+{
+	struct {
+		struct nlmsghdr head;
+		struct ifinfomsg link;
+	} question = { { sizeof(question), RTM_SETLINK, NLM_F_REQUEST | NLM_F_ACK },
+		       { .ifi_index = 1 } };
+	int fd = need(socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+
+	gain(CAP_SYS_TIME); /* the same credentials, made anew */
+	errno = ask(fd, &question.head);
+	need(errno ? -1 : 0);
+}
+
+/* List sockets, which everybody may: for those who could configure the network the list says more. */
+static void list_sockets(void)
+{
+	struct {
+		struct nlmsghdr head;
+		struct inet_diag_req_v2 of;
+	} question = { { sizeof(question), SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST | NLM_F_DUMP },
+		       { AF_INET, IPPROTO_TCP, .idiag_states = -1 } };
+	int fd = need(socket(AF_NETLINK, SOCK_RAW, NETLINK_SOCK_DIAG));
+
+	lose_all();
+	errno = ask(fd, &question.head);
+	need(errno ? -1 : 0);
+}
+
+/* See when a datagram was sent: whether its content is shown as well hangs on who opened the socket. */
+static void see_stamp(void)
+{
+	int flags = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE;
+	struct sockaddr_in to = { AF_INET, htons(9), { htonl(INADDR_LOOPBACK) } };
+	int fd = need(socket(AF_INET, SOCK_DGRAM, 0));
+	char room[64];
+
+	need(setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPING, &flags, sizeof(flags)));
+	lose_all();
+	need(sendto(fd, "x", 1, 0, (void *)&to, sizeof(to)));
+	need(recv(fd, room, sizeof(room), MSG_ERRQUEUE));
 }
 
 static int on_identity(const char *name, const char *id)
@@ -182,6 +251,14 @@ static int on_identity(const char *name, const char *id)
 		need(sethostname(host.nodename, strlen(host.nodename)));
 	} else if (!strcmp(name, "see_frames")) {
 		see_frames();
+	} else if (!strcmp(name, "set_link")) {
+		set_link();
+	} else if (!strcmp(name, "list_sockets")) {
+		list_sockets();
+	} else if (!strcmp(name, "raw_socket")) {
+		need(socket(AF_INET, SOCK_RAW, IPPROTO_ICMP));
+	} else if (!strcmp(name, "see_stamp")) {
+		see_stamp();
 	} else if (!strcmp(name, "use_chroot")) {
 		need(chroot("/"));
 	} else if (!strcmp(name, "userns")) {

@@ -37,6 +37,7 @@ _FIRMWARE = Path("/usr/lib/firmware/enforcer-system-test")
 _MODULES = Path(f"/usr/lib/modules/{platform.release()}")
 _ROOT_IDS = "(0, 0, 0) (0, 0, 0)"
 _LOADABLE = ("dummy", "af_alg")
+_STAMPS = Path("/proc/sys/net/core/tstamp_allow_data")
 
 
 @attrs.frozen
@@ -109,6 +110,20 @@ CASES = [
         "process: capability",
         "capability: SYS_ADMIN",
         other="use_chroot",
+        error=errno.EPERM,
+    ),
+    Case(
+        "set_link",
+        "process: capability",
+        "capability: NET_ADMIN",
+        other="list_sockets",
+        error=errno.EPERM,
+    ),
+    Case(
+        "raw_socket",
+        "process: capability",
+        "capability: NET_RAW",
+        other="see_stamp",
         error=errno.EPERM,
     ),
     Case("userns", "process: userns", other="use_sethostname"),
@@ -296,6 +311,7 @@ def controls() -> dict[str, Outcome]:
     for name in (_FIRMWARE, Path(f"{_FIRMWARE}.other")):
         name.write_bytes(b"firmware")
     subprocess.run(["modprobe", "-q", _TESTER], check=False)
+    _STAMPS.write_text("0")  # show what was sent to those who could listen, and ask who they are
     raw = packed.read_bytes()
     _MODULE.write_bytes(lzma.decompress(raw) if packed.suffix == ".xz" else raw)
     shutil.copy(_MODULE, f"{_MODULE}.other")
@@ -346,6 +362,14 @@ def test_neighbour_is_left_alone(name, daemon) -> None:
     found = _run(_parent("deny", case), case.other or case.attempt, case.neighbour)
 
     assert 0 == found.code
+
+
+@pytest.mark.parametrize("name", ["set-link-capability", "raw-socket-capability"])
+def test_what_the_opener_of_a_socket_had_is_no_use(name, daemon) -> None:
+    """Its capability alone gives nothing, or serves whoever runs when a packet is sent: nobody is killed."""
+    case = _BY_NAME[name]
+
+    assert Outcome(0) == _run(_parent("kill", case), case.other, "")
 
 
 def test_a_process_may_signal_itself(daemon) -> None:
