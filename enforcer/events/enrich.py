@@ -231,7 +231,7 @@ def _above(event: Event, identity: Identity) -> tuple[Actor, tuple[Actor, ...]]:
         id=process_id(event.ppid, ticks_of(event.parent_start_ns)),
         pid=event.ppid,
         name=readable(event.parent_comm),
-        exe=known[0].exe if known else None,
+        exe=known[0].raw_exe if known else None,
         cmdline=known[0].cmdline if known else None,
     )
     return parent, known[1:]
@@ -242,7 +242,7 @@ def _actor(pid: int, ticks: int, comm: bytes, exe: bytes | None, cmdline: Words 
         id=process_id(pid, ticks),
         pid=pid,
         name=readable(comm),
-        exe=readable(exe) if exe else None,
+        exe=exe or None,
         cmdline=cmdline.shown if cmdline else None,
     )
 

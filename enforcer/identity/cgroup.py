@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.identity import weight
 from enforcer.identity.cache import Cache
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = ["Cgroups", "children", "unit_of"]
 
 _WALK_EVERY = 1.0
 _WALK_LIMIT = 20_000
+_ROOM = 8 << 20  # bytes of memory for names, which users choose below what is theirs
 
 
 @attrs.define(eq=False, repr=False)
@@ -45,7 +47,7 @@ class Cgroups:
 
     @_paths.default
     def _make_cache(self) -> Cache[int, str]:
-        return Cache(self.limit)
+        return Cache(self.limit, _ROOM, lambda path: weight.OBJECT + weight.of_text(path))
 
     def path(self, cgroup_id: int, hint: bytes | None = None) -> str | None:
         """Name the cgroup; *hint* is what the process's own /proc entry says."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.identity import weight
 from enforcer.identity.actor import Actor
 from enforcer.identity.cache import Cache
 from enforcer.identity.naming import process_id, ticks_of
-from enforcer.identity.process import Processes, Stat, link
+from enforcer.identity.process import CUT, Processes, Stat, link
 from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ MAX_DEPTH = 64
 """Ancestors that are looked for."""
 
 _FRESH = 1.0  # seconds for which what is known of a living process is believed to be so still
-_PARENT_BYTES, _OTHER_BYTES = 4096, 512
+_PARENT_BYTES, _OTHER_BYTES = 4096, 512  # of arguments, and of the path of the executable
+_ROOM = 8 << 20  # bytes of memory for processes, and as many for lines of them
 
 Key = tuple[int, int]
 """Number and start of a process, in ticks."""
@@ -40,6 +42,11 @@ class Ancestry:
 
     ancestors: tuple[Actor, ...] = ()
     is_complete: bool = False
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        return weight.OBJECT + sum(each.weight for each in self.ancestors)
 
 
 @attrs.frozen
@@ -64,11 +71,11 @@ class Lineage:
 
     @_seen.default
     def _make_seen(self) -> Cache[Key, _Snapshot]:
-        return Cache(self.limit)
+        return Cache(self.limit, _ROOM, lambda seen: weight.OBJECT + seen.actor.weight)
 
     @_lines.default
     def _make_lines(self) -> Cache[Key, tuple[float, Ancestry]]:
-        return Cache(self.limit)
+        return Cache(self.limit, _ROOM, lambda line: line[1].weight)
 
     def above(self, pid: int, start_ns: int) -> Ancestry:
         """
@@ -118,7 +125,7 @@ class Lineage:
         if before is None or abs(before.start_ticks - ticks) > 1:
             return None
         folder = self.processes.proc / str(pid)
-        exe = link(folder / "exe")
+        exe = _cut(link(folder / "exe"), limit)
         words = self.processes.cmdline(pid, before.start_ticks, limit)
         parent = self._parent(before)
         after = self.processes.stat(pid)
@@ -128,7 +135,7 @@ class Lineage:
             id=process_id(pid, before.start_ticks),
             pid=pid,
             name=readable(before.name),
-            exe=readable(exe) if exe is not None else None,
+            exe=exe,
             cmdline=words.shown if words is not None else None,
         )
         return _Snapshot(actor, parent, before.parent <= 0, until)
@@ -139,3 +146,8 @@ class Lineage:
         if found is None or found.start_ticks > child.start_ticks:
             return None
         return child.parent, found.start_ticks
+
+
+def _cut(path: bytes | None, limit: int) -> bytes | None:
+    """Keep the first *limit* bytes of *path*, as of arguments; what is cut ends with ``…``."""
+    return path if path is None or len(path) <= limit else path[:limit] + CUT

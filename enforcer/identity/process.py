@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.identity import weight
 from enforcer.identity.cache import Cache
 from enforcer.identity.patience import Readers
 from enforcer.identity.words import Words
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
+    "CUT",
     "FOLDER_FRESH",
     "UNKNOWN",
     "ProcessFacts",
@@ -38,7 +40,10 @@ _CMDLINE_BYTES = 4096
 FOLDER_FRESH = 0.2
 """Seconds for which a process is believed to be in the directory that it was in."""
 
-_CUT = "…".encode()
+CUT = "…".encode()
+"""The end of what is cut."""
+
+_ROOM, _FOLDER_ROOM = 8 << 20, 2 << 20  # bytes of memory for facts, and for directories
 _PARENT_FIELD, _START_FIELD = 1, 19  # fields 4 and 22 of /proc/PID/stat, after the parenthesis
 
 
@@ -62,6 +67,12 @@ class ProcessFacts:
     exe: bytes | None = None
     cmdline: Words | None = attrs.field(default=None, converter=_packed)
     cgroup: bytes | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, with its arguments as text."""
+        words = 2 * self.cmdline.weight if self.cmdline is not None else 0
+        return weight.OBJECT + len(self.exe or b"") + len(self.cgroup or b"") + words
 
 
 UNKNOWN = ProcessFacts()
@@ -90,11 +101,11 @@ class Processes:
 
     @_known.default
     def _make_cache(self) -> Cache[tuple[int, int, int], ProcessFacts]:
-        return Cache(self.limit)
+        return Cache(self.limit, _ROOM, lambda facts: facts.weight)
 
     @_folders.default
     def _make_folders(self) -> Cache[tuple[int, int], tuple[float, bytes | None]]:
-        return Cache(self.limit)
+        return Cache(self.limit, _FOLDER_ROOM, lambda seen: weight.OBJECT + len(seen[1] or b""))
 
     def facts(self, pid: int, start_ns: int, exec_ns: int = 0) -> ProcessFacts:
         """
@@ -149,7 +160,7 @@ class Processes:
         if not raw:
             return None
         if len(raw) > limit:
-            raw = raw[:limit] + _CUT
+            raw = raw[:limit] + CUT
         return Words.ended(raw)
 
     def _read(self, pid: int, start_ns: int) -> ProcessFacts:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import attrs
 
+from enforcer.identity import weight
 from enforcer.identity.cgroup import Cgroups
 from enforcer.identity.container import Container, container_of
 from enforcer.identity.lineage import Ancestry, Lineage
@@ -42,6 +43,12 @@ class Identity:
     user: str | None = None
     group: str | None = None
     cwd: bytes | None = None
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes."""
+        own = weight.OBJECT + weight.of_text(self.cgroup) + len(self.cwd or b"")
+        return own + self.process.weight + self.ancestry.weight
 
 
 @attrs.define(eq=False, repr=False)

@@ -4,7 +4,7 @@ Arguments in one piece, as the kernel has them, and split when somebody looks at
 
 Processes choose their arguments, and many are kept. Each word would be an object of its own, with some 50
 bytes beside its text: 4,096 bytes of short words would take 100,000. Only a few short ones are kept split,
-as nearly all programs have them.
+as nearly all programs have them. Those that are not ASCII are not: as text, a byte takes up to 16.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ __all__ = ["Texts", "Words"]
 
 _END: Final = b"\0"
 _FEW, _SHORT = 16, 512  # words, and bytes of all of them
+_OWN_BYTES, _WORD_BYTES = 112, 60  # what the objects take beside their bytes
 
 W = TypeVar("W", bytes, str)
 
@@ -42,9 +43,19 @@ class _Packed(Sequence[W], Generic[W]):
             return list(self._few)
         words = self._split()
         words.pop()
-        if len(words) <= _FEW and len(self.raw) <= _SHORT:
+        if self._is_kept_split:
             self._few = tuple(words)
         return words
+
+    @property
+    def weight(self) -> int:
+        """About how many bytes of memory it takes, once somebody has looked at it."""
+        words = len(self) * _WORD_BYTES + len(self.raw) if self._is_kept_split else 0
+        return _OWN_BYTES + len(self.raw) + words
+
+    @property
+    def _is_kept_split(self) -> bool:
+        return len(self.raw) <= _SHORT and len(self) <= _FEW and self.raw.isascii()
 
     @overload
     def __getitem__(self, index: int) -> W: ...

@@ -21,8 +21,10 @@ from enforcer.events.document import as_document
 from enforcer.events.ident import RecordId
 from enforcer.events.stats import outcome
 from enforcer.events.types import Lost, Record
+from enforcer.events.weight import weight
 from enforcer.identity.naming import boot
 from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control.shelf import Shelf
 from enforcer.runtime.control.tops import Tops
 from enforcer.safe_text import readable
 
@@ -37,9 +39,11 @@ __all__ = ["Overview"]
 
 _POINTS = 300  # seconds of history
 _KEPT = 1000  # denials and kills, as many others, and as many that dashboards were told of
+_KEPT_ROOM = 16 << 20  # bytes of memory for each of these
 _LOSSES = 100
 _FRESH = 4  # newest of each rule since the last beat
 _FRESH_RULES = 128
+_FRESH_ROOM = 8 << 20  # bytes of memory for all of these
 _IN_BEAT = 40
 _AT_FIRST = 100
 _TURN = 60.0  # seconds of a window of the most frequent
@@ -59,14 +63,14 @@ class Overview:
     _points: deque[tuple[float, dict[str, int]]] = attrs.field(
         factory=lambda: deque(maxlen=_POINTS), init=False
     )
-    _strict: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
-    _other: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
-    _sent: deque[Record] = attrs.field(factory=lambda: deque(maxlen=_KEPT), init=False)
+    _strict: Shelf = attrs.field(factory=lambda: Shelf(_KEPT, _KEPT_ROOM), init=False)
+    _other: Shelf = attrs.field(factory=lambda: Shelf(_KEPT, _KEPT_ROOM), init=False)
+    _sent: Shelf = attrs.field(factory=lambda: Shelf(_KEPT, _KEPT_ROOM), init=False)
     _losses: deque[Lost] = attrs.field(factory=lambda: deque(maxlen=_LOSSES), init=False)
     _began_ns: int = attrs.field(factory=time.time_ns, init=False)
-    _fresh: dict[tuple[str, str], deque[Record]] = attrs.field(factory=dict, init=False)
+    _fresh: dict[tuple[str, str], Shelf] = attrs.field(factory=dict, init=False)
     _rules: Tops[tuple[str, str]] = attrs.field(factory=Tops, init=False)
-    _binaries: Tops[str] = attrs.field(factory=Tops, init=False)
+    _binaries: Tops[bytes] = attrs.field(factory=Tops, init=False)
     _containers: Tops[str] = attrs.field(factory=Tops, init=False)
     _paths: Tops[bytes] = attrs.field(factory=Tops, init=False)
     _turned: float = attrs.field(init=False)
@@ -81,16 +85,17 @@ class Overview:
             self._losses.append(record)  # not counted: the kernel's own counters tell of losses
             return
         self.count(record, record.event.times)
+        size = weight(record)
         if record.event.action < Verb.DENY:
-            self._other.append(record)
+            self._other.append(record, size)
             return
-        self._strict.append(record)
+        self._strict.append(record, size)
         rule = (record.origin.policy, record.origin.rule)
-        fresh = self._fresh.get(rule)
-        if fresh is not None:
-            fresh.append(record)
-        elif len(self._fresh) < _FRESH_RULES:
-            self._fresh[rule] = deque((record,), maxlen=_FRESH)
+        if rule in self._fresh or len(self._fresh) < _FRESH_RULES:
+            self._fresh.setdefault(rule, Shelf(_FRESH, _FRESH_ROOM)).append(record, size)
+        # Whoever makes long records hides none of other rules.
+        while sum(each.held for each in self._fresh.values()) > _FRESH_ROOM:
+            del self._fresh[max(self._fresh, key=lambda rule: self._fresh[rule].held)]
 
     def count(self, record: Record, number: int) -> None:
         """
@@ -101,7 +106,7 @@ class Overview:
         name = outcome(record.event)
         self._totals[name] = self._totals.get(name, 0) + number
         self._rules.count((record.origin.policy, record.origin.rule), number)
-        self._binaries.count(record.process.exe or record.process.name, number)
+        self._binaries.count(record.process.raw_exe or record.process.name.encode(), number)
         if record.container_id:
             self._containers.count(record.container_id, number)
         if record.event.path:
@@ -141,8 +146,8 @@ class Overview:
         """From when on denials and kills are kept, and from when on other records, by wall clock."""
         return self._kept_since(self._strict), self._kept_since(self._other)
 
-    def _kept_since(self, kept: deque[Record]) -> int:
-        return kept[0].time_ns if len(kept) == kept.maxlen else self._began_ns
+    def _kept_since(self, kept: Shelf) -> int:
+        return next(iter(kept)).time_ns if kept.is_full else self._began_ns
 
     def document(self, number: str) -> MatchDocument | None:
         """Return the record with that id as a JSON object."""
@@ -152,7 +157,7 @@ class Overview:
     def opening(self) -> Opening:
         """Return what a new dashboard must know about the time before."""
         newest = list(self._strict)[-_AT_FIRST:]
-        self._sent.extend(newest)
+        self._send(newest)
         return {
             "at": self.clock(),
             "history": [[round(at, 2), totals] for at, totals in self._points],
@@ -167,20 +172,24 @@ class Overview:
         other; the sums are exact.
         """
         newest, self._fresh = _sample(self._fresh.values()), {}
-        self._sent.extend(newest)
+        self._send(newest)
         return {
             "at": self.clock(),
             "totals": dict(self._totals),
             "newest": [brief(record) for record in newest],
             "rules": [[f"{p}/{rule}", n] for (p, rule), n in self._rules.most(_SHOWN)],
-            "binaries": [[name, n] for name, n in self._binaries.most(_SHOWN)],
+            "binaries": [[readable(name), n] for name, n in self._binaries.most(_SHOWN)],
             "containers": [[name, n] for name, n in self._containers.most(_SHOWN)],
             "paths": [[readable(path)[:256], n] for path, n in self._paths.most(_SHOWN)],
             "notices": [[at, text[:512]] for at, text in list(self.notices)[-3:]],
         }
 
+    def _send(self, newest: Iterable[Record]) -> None:
+        for record in newest:
+            self._sent.append(record, weight(record))
 
-def _sample(fresh: Iterable[deque[Record]]) -> list[Record]:
+
+def _sample(fresh: Iterable[Shelf]) -> list[Record]:
     """Choose the newest of each rule, then the newest of what is left; oldest first."""
     firsts, rest = [], []
     for records in fresh:

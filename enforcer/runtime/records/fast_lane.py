@@ -42,6 +42,8 @@ _Who = tuple[int, ...]
 _FRESH_NS: Final = int(FRESH * 1e9)
 _WHOLE_NS: Final = 1_000_000_000  # until Python makes one record of a shape again in any case
 _HOPELESS_NS: Final = 5_000_000_000  # until a shape without a template is tried again
+_ROOM: Final = 4 << 20  # bytes of lines of which there are templates: each holds a record, too
+_IDENTITY_ROOM: Final = 12 << 20  # bytes of memory for who caused records
 
 
 def plain_outlets(outlets: Sequence[Outlet]) -> list[Outlet]:
@@ -65,11 +67,12 @@ def _fields(outlet: Outlet) -> dict[str, str] | None:
 
 @attrs.frozen
 class _Shown:
-    """The last record of a shape that Python made, and who was known to have caused it."""
+    """The last record of a shape that Python made, how long its line is, and who was known to have caused it."""
 
     record: Record
     identity: Identity
     until: int
+    size: int
 
 
 @attrs.define(eq=False, repr=False)
@@ -96,7 +99,10 @@ class Express:
     _calm_until: int = attrs.field(default=0, init=False)
     _form: Callable[[Record | Lost], bytes] = attrs.field(init=False)
     _shown: dict[int, _Shown] = attrs.field(factory=dict, init=False)
-    _known: Cache[_Who, tuple[int, Identity]] = attrs.field(factory=lambda: Cache(1024), init=False)
+    _held: int = attrs.field(default=0, init=False)
+    _known: Cache[_Who, tuple[int, Identity]] = attrs.field(
+        factory=lambda: Cache(1024, _IDENTITY_ROOM, lambda known: known[1].weight), init=False
+    )
     _settled: list[tuple[Record, int]] = attrs.field(factory=list, init=False)
 
     @_form.default
@@ -141,7 +147,7 @@ class Express:
         line = self._form(record)
         if end is End.STALE and self._writes(stale, raw, line):
             self.lane.extend(stale, self.clock() + _FRESH_NS)
-            self._keep(stale, record)
+            self._keep(stale, record, line)
             return
         self._learn(raw, record, line)
 
@@ -157,13 +163,15 @@ class Express:
         except Exception:  # noqa: BLE001 -- its line is written; Python goes on writing these
             pieces = []
         until = self.clock() + (_FRESH_NS if pieces else _HOPELESS_NS)
+        if self._held + len(line) > _ROOM:
+            self._forget()
         made = self.lane.learn(raw, pieces, until)
         if made is None:
             self._settled += self._taken()
             made = self.lane.learn(raw, pieces, until)
         if made is None:
             return
-        self._keep(made, record)
+        self._keep(made, record, line)
         if pieces and not self._writes(made, raw, line):
             # Python wrote something else: a value has words of its own. Python goes on writing these.
             pieces = []
@@ -171,10 +179,19 @@ class Express:
         if not pieces:
             self.unlearnt += 1
 
-    def _keep(self, number: int, record: Record) -> None:
+    def _forget(self) -> None:
+        """Begin anew: what processes choose makes lines long, and templates are only bounded by their number."""
+        self._settled += self._taken()
+        self.lane.forget()
+        self._shown.clear()
+        self._held = 0
+
+    def _keep(self, number: int, record: Record, line: bytes) -> None:
         now = self.clock()
         identity = self._identity(record.event, now)
-        self._shown[number] = _Shown(record, identity, now + _WHOLE_NS)
+        before = self._shown.get(number)
+        self._held += len(line) - (before.size if before is not None else 0)
+        self._shown[number] = _Shown(record, identity, now + _WHOLE_NS, len(line))
 
     def _still_holds(self, shown: _Shown, now: int) -> bool:
         """Whether nothing else is known by now of who caused records of this shape."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.events.types import Lost, Record
+from enforcer.events.weight import weight
 from enforcer.libbpf import abi
 from enforcer.libbpf.batch import Batch
 from enforcer.policy.model.policy import Verb
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Behind"]
 
-LIMIT: Final = 4 << 20
-_RECORD_BYTES: Final = 4096  # about what a record that was made holds, besides what processes chose
+LIMIT: Final = 8 << 20
+_LOST_BYTES: Final = 512  # about what tells of a loss
 _ACTION: Final = abi.offsetof("enf_event", "action")
 _DENY: Final = int(Verb.DENY)
 
@@ -213,14 +214,7 @@ class Behind:
 def _size(item: _Item) -> int:
     if isinstance(item, _Range):
         return item.size
-    return _RECORD_BYTES + (_chosen(item) if isinstance(item, Record) else 0)
-
-
-def _chosen(record: Record) -> int:
-    event, words = record.event, record.process.cmdline
-    texts = [record.message, record.cwd or "", *(each.message for each in record.said)]
-    raw = len(event.path) + len(event.name) + (len(words.raw) if words else 0)
-    return raw + sum(len(text) if text.isascii() else 4 * len(text) for text in texts)
+    return weight(item) if isinstance(item, Record) else _LOST_BYTES
 
 
 def _number(item: _Item) -> int:

@@ -208,6 +208,24 @@ def test_the_cache_forgets_what_was_used_longest_ago():
     assert (1, None, 3) == (cache.get("a"), cache.get("b"), cache.get("c"))
 
 
+def test_the_cache_is_bounded_in_what_its_values_weigh():
+    """The newest has room in any case, and what it takes the place of weighs no more."""
+    cache = Cache(9, 10, len)
+    for key, value in (("a", "x" * 4), ("b", "x" * 4), ("a", "x" * 6)):
+        cache.put(key, value)
+    assert ("x" * 4, "x" * 6) == (cache.get("b"), cache.get("a"))
+
+    cache.put("c", "x" * 5)
+    assert (None, None, "x" * 5) == (cache.get("b"), cache.get("a"), cache.get("c"))
+    cache.put("d", "x" * 50)
+    assert (None, "x" * 50) == (cache.get("c"), cache.get("d"))
+    cache.drop_while(bool)
+    for key in "efghi":
+        cache.put(key, "xx")
+
+    assert 5 == len(cache)
+
+
 def test_identity_of_this_process():
     """Everything comes together for a live process and its parent."""
     identity = Resolver().identify(
@@ -356,6 +374,21 @@ def test_arguments_that_are_cut_say_so(family):
     found = lineage.above(20, start(200)).ancestors[1].cmdline
 
     assert found == ("a", "y" * 510 + "…")
+
+
+def test_a_long_path_of_an_ancestor_is_cut_as_arguments_are(family):
+    """That of the parent is whole, whatever its length."""
+    lineage, _, _, proc = family
+    path = "/" + "y" * 1000 + "\N{PILE OF POO}"
+    for pid in (20, 10, 1):
+        (proc / f"{pid}/exe").unlink()
+    (proc / "20/exe").symlink_to(path)
+    (proc / "10/exe").symlink_to(path)
+    (proc / "1/exe").symlink_to(path[:512])
+
+    found = lineage.above(20, start(200)).ancestors
+
+    assert [path, path[:512] + "…", path[:512]] == [each.exe for each in found]
 
 
 def test_users_are_read_from_the_file_alone(tmp_path):

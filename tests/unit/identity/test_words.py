@@ -2,6 +2,8 @@
 """Arguments in one piece: they are what the tuple of words was, and take little more than their bytes."""
 
 import os
+import sys
+import tracemalloc
 import weakref
 
 import pytest
@@ -95,6 +97,44 @@ def test_long_command_lines_of_parents_take_their_bytes(tmp_path, live):
             assert lineage.above(pid, 0).ancestors[0].cmdline[-1] == "ab"
 
         assert 300 * len(FAT) < size() < 300 * MOST
+
+
+def test_paths_of_ancestors_take_their_bytes(tmp_path, live):
+    """As they are: one character makes each of a text take four bytes, and a strange byte is four characters."""
+    lineage = Lineage(Processes(proc=tmp_path))
+    path = b"/" + b"e" * 4000 + "\N{PILE OF POO}".encode()
+    for pid in range(1, 61):
+        live(pid, b"sh\0")
+        (tmp_path / f"{pid}/exe").symlink_to(os.fsdecode(path))
+    tracemalloc.start()
+    found = [lineage.above(pid, 0).ancestors[0] for pid in range(1, 61)]
+    assert {readable(path)} == {each.exe for each in found}
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    assert 60 * len(path) < taken < 60 * 2 * len(path)
+
+
+def test_short_words_of_wide_characters_are_not_kept_split():
+    """Records keep the arguments of all ancestors, and a few short ones could take 16 times their bytes."""
+    raw = b"\xff" * 400 + "\N{PILE OF POO}".encode() + b"\0"
+    with kept() as size:
+        found = [Words.ended(b"%d" % number + raw).shown for number in range(300)]
+        assert all("\\xff" in each[0] for each in found)
+
+        assert size() < 300 * 3 * len(raw)
+
+
+@pytest.mark.parametrize("raw", [b"\0", b"sh\0-c\0", b"ab\0" * 15, FAT, "ä\0".encode() * 15])
+def test_words_take_about_what_they_weigh(raw):
+    """Once somebody has looked at them."""
+    raws = [b"%d" % number + raw for number in range(100, 200)]
+    with kept() as size:
+        found = [Texts(raw) for raw in raws]
+        assert all(each.split() is not None for each in found)
+        taken = size() + sum(map(sys.getsizeof, raws))
+
+    assert taken / 2 < sum(each.weight for each in found) < 3 * taken
 
 
 def test_what_ancestors_were_is_not_kept_for_each_of_their_descendants(tmp_path, live):

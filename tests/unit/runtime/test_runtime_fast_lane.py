@@ -26,6 +26,7 @@ from enforcer.libbpf.lane import ROOM
 from enforcer.policy.language.templates import PLACEHOLDERS
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Verb
+from enforcer.runtime.records import fast_lane as module
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.jsonl import json_line
@@ -746,6 +747,45 @@ def test_what_waits_is_as_long_as_it_is(make):
     made = [each.event for each in waiting if not hasattr(each, "batch")]
     assert 1 < len(made)
     assert sum(len(each.path + each.name) for each in made) < bench.pipeline._behind.limit
+
+
+def test_templates_are_bounded_in_bytes(make, monkeypatch):
+    """Each holds a line and a record, which processes make long. It begins anew, and counts all the same."""
+    monkeypatch.setattr(module, "_ROOM", 20_000)
+    bench = make(origins=(PLAIN,))
+    raws = [
+        raw_event(time_ns=n + 1, exe=b"/%d" % (n // 3 % 40), path=b"/%d" % n) for n in range(240)
+    ]
+
+    for first in range(0, 240, 60):
+        bench.send(*raws[first : first + 60])
+        lane = bench.pipeline._express
+        assert 0 < lane._held <= 20_000
+        assert lane._held == sum(each.size for each in lane._shown.values())
+        bench.pipeline.settle()
+
+    assert_same(bench, raws)
+    assert 240 == bench.audience.observed
+    assert bench.fast > 0
+
+
+def test_what_waits_counts_ancestors_and_the_cgroup(make):
+    """Which processes choose as well, and each record may have its own."""
+    bench = make(others=(FakeSink(),))
+    bench.pipeline._behind.limit = 256 << 10
+    above = tuple(Actor(pid=n, name="n", exe=f"/{n}/" + "e" * 500) for n in range(64))
+    identity = attrs.evolve(IDENTITY, ancestry=Ancestry(above), cgroup="/" * 4096)
+    bench.pipeline.enricher = bench.pipeline._express.enricher = enricher(
+        EVERYTHING, identity=identity
+    )
+    bench.pipeline._move(
+        [raw_event(time_ns=n + 1, action=Verb.DENY) for n in range(50)]
+        + [raw_event(time_ns=n + 1, pid=n + 100, action=Verb.DENY) for n in range(50)]
+    )
+
+    waiting = [item for queue in bench.pipeline._behind._queues for _, item in queue]
+    made = [each for each in waiting if not hasattr(each, "batch")]
+    assert 1 < len(made) < bench.pipeline._behind.limit // (64 * 500 + 4096)
 
 
 def test_if_there_are_only_denials_the_oldest_go(make):

@@ -4,6 +4,7 @@
 import json
 import socket
 import threading
+import tracemalloc
 
 import attrs
 import pytest
@@ -16,16 +17,19 @@ from enforcer.events.brief import brief
 from enforcer.events.ident import RecordId
 from enforcer.events.types import Lost, Origin
 from enforcer.identity.actor import Actor
+from enforcer.identity.lineage import Ancestry
 from enforcer.identity.naming import boot
 from enforcer.identity.process import ProcessFacts
 from enforcer.identity.resolver import Identity
 from enforcer.identity.words import Words
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
+from enforcer.runtime.control import overview as module
 from enforcer.runtime.control.beats import Beats
 from enforcer.runtime.control.dashboard_client import Conversation, Feed
 from enforcer.runtime.control.overview import Overview
 from enforcer.runtime.control.protocol import Client, encode
+from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.control.tops import Tops
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.records.pipeline import Pipeline
@@ -87,6 +91,58 @@ def test_many_short_arguments_take_their_bytes():
     assert (
         200 * len(args) < taken < 200 * 2 * len(words + args)
     )  # as tuples twenty times their bytes
+
+
+def chain(number):
+    """64 processes that nobody else has as ancestors, of long names with a wide character."""
+    return Ancestry(
+        tuple(
+            Actor(
+                pid=each,
+                name=f"{number}",
+                exe=f"/{number}/{each}/" + "e" * 3900 + "\N{PILE OF POO}",
+                cmdline=(f"{number}", "e" * 400 + "\N{PILE OF POO}"),
+            )
+            for each in range(64)
+        )
+    )
+
+
+def test_long_ancestors_are_bounded_in_all(monkeypatch):
+    """Whoever makes them anew for each denial cannot make the daemon grow: fewer records are kept then."""
+    monkeypatch.setattr(module, "_KEPT_ROOM", 4 << 20)
+    overview = Overview()
+    began = overview.kept_since[0]
+    tracemalloc.start()
+    for number in range(1, 41):
+        found = denied(time_ns=number, identity=Identity(ancestry=chain(number)))
+        found.ancestors[9].cmdline.split()
+        overview.observe(found)
+    taken = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+
+    kept = overview.recent(RecordFilter())
+    assert 10 < len(kept) < 20
+    assert found is kept[-1] is overview.find(str(RecordId.of(found.event)))
+    assert (kept[0].time_ns, began) == overview.kept_since
+    # The newest of each rule is there for the next beat in any case.
+    assert taken < 4 * (module._KEPT_ROOM // 3)
+
+
+def test_long_records_hide_none_of_other_rules(monkeypatch):
+    """Of all that wait for the next beat, those of the rule that takes most go."""
+    monkeypatch.setattr(module, "_FRESH_ROOM", 1 << 20)
+    overview = Overview()
+    overview.observe(of_rule("rare", 1))
+    for number in range(10):
+        each = of_rule(f"long-{number}", 10 + number, identity=Identity(ancestry=chain(number)))
+        overview.observe(each)
+    overview.observe(of_rule("other", 30))
+
+    rules = [event["rule"] for event in overview.beat()["newest"]]
+
+    assert {"rare", "other"} < {*rules}
+    assert 3 <= len(rules) <= 5
 
 
 def test_records_are_found_by_id():
