@@ -23,8 +23,9 @@ static __always_inline __u64 enf_own_marks(const struct enf_image *image)
 #define ENF_SHELF_NAME 32
 
 /*
- * Who is in a container can make cgroups below it. What lies deeper than one looks counts as in none, which is open:
- * so one looks farther than anybody's memory for cgroups reaches.
+ * Who is in a container can make cgroups below it. What lies deeper than one looks counts as in the highest cgroup that
+ * one has seen, which shares no marks with the container, and that is open: so one looks farther than anybody's memory
+ * for cgroups reaches.
  */
 #define ENF_CGROUP_LEVELS (1 << 16)
 
