@@ -64,8 +64,14 @@ int enf_act_once(struct enf_access *access);
 #define ENF_AGAIN 1
 #define ENF_TRIES 3 /* reloads that one access may meet */
 
-/* argv of the new program lies at user address *start*, *len* bytes, *argc* strings. Sleeps. */
-int enf_act_argv(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
+/*
+ * One try at deciding by the arguments of the new program, which lie at user address *start*, *len* bytes, *argc*
+ * strings. Sleeps. Returns: 0, or ENF_AGAIN.
+ */
+int enf_act_argv_once(struct enf_access *access, __u64 start, __u64 len, __u32 argc);
+
+/* No try has decided, for want of what *missing* counts: kill if some row would refuse. Returns 0. */
+int enf_argv_undecided(__u32 missing);
 
 /* A system call at its entry, as its program found it. */
 struct enf_call {
@@ -150,6 +156,16 @@ static __always_inline int enf_act_inside(struct enf_access *access)
 			break;
 	}
 	return enf_result(error);
+}
+
+/* Policies that change faster than an exec can be decided kill what they would refuse: see enf_result. */
+static __always_inline void enf_act_argv(struct enf_access *access, __u64 start, __u64 len,
+					 __u32 argc)
+{
+	for (int i = 0; i < ENF_TRIES; i++)
+		if (enf_act_argv_once(access, start, len, argc) != ENF_AGAIN)
+			return;
+	enf_argv_undecided(ENF_STAT_NO_TASK);
 }
 
 /* One operation on one path. */

@@ -111,72 +111,77 @@ static __always_inline void enf_know_nobody(const struct enf_image *image, struc
 	enf_count(ENF_STAT_NO_TASK);
 }
 
-/* Nothing can be decided, which the caller has counted: too late to refuse, and early enough to kill. */
-static __always_inline void enf_argv_undecided(const struct enf_image *image)
+/* Nothing can be decided, for want of what *missing* counts: too late to refuse, and early enough to kill. */
+__attribute__((noinline)) int enf_argv_undecided(__u32 missing)
 {
-	if (image->refuse_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
+	const struct enf_image *image = enf_current_image();
+
+	enf_count(missing);
+	if (image && (image->refuse_ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
 		bpf_send_signal(ENF_SIGKILL);
+	return 0;
 }
 
-int enf_act_argv(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
+/* By the image that is current now: copying the arguments may have slept. Returns: 0, or ENF_AGAIN. */
+static __always_inline int enf_decide_argv(struct enf_scratch *s, struct enf_task *task,
+					   struct enf_access *a, long len, __u32 argc)
+{
+	const struct enf_image *image = enf_current_image();
+
+	if (!image)
+		return 0;
+	if (task->generation != image->generation)
+		enf_know_nobody(image, task);
+	enf_count(ENF_STAT_DECISIONS);
+	enf_describe(s, a);
+	enf_describe_argv(s, len, argc);
+	if ((image->drift_ops & ENF_BIT(ENF_OP_EXEC_ARGV)) || enf_records)
+		enf_describe_drift(s, task, a);
+	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
+		enf_recall_alone(s);
+	if (enf_decide_access(s, task, a)) /* a reload in this very moment */
+		return ENF_AGAIN;
+	/* Too late to refuse, early enough: no instruction of the program has run. */
+	if (s->verdict.action == ENF_ACT_DENY) {
+		s->verdict.action = ENF_ACT_KILL;
+		s->verdict.signal = 9;
+	}
+	enf_conclude(s, task, ENF_BY_KILL);
+	if (s->verdict.marks)
+		enf_mark_alone(s, task->generation);
+	return 0;
+}
+
+int enf_act_argv_once(struct enf_access *a, __u64 start, __u64 len, __u32 argc)
 {
 	const struct enf_image *image = enf_current_image();
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_task *task;
 	struct enf_scratch *s;
 	__u32 number;
+	int error;
 	long n;
 
 	if (!a || !image)
 		return 0;
 	/* The subject is who called exec: its sets were brought up to date when the exec began. */
 	task = bpf_task_storage_get(&tasks, t, NULL, 0);
-	if (!task) { /* cannot tell who it is: killed if some row would refuse that */
-		enf_count(ENF_STAT_NO_TASK);
-		enf_argv_undecided(image);
-		return 0;
-	}
+	if (!task) /* cannot tell who it is: killed if some row would refuse that */
+		return enf_argv_undecided(ENF_STAT_NO_TASK);
 	if (task->generation == image->generation && !(task->ops & ENF_BIT(ENF_OP_EXEC_ARGV)))
 		return 0;
 	number = enf_acquire_arguments();
+	n = enf_read_argv(number, start, len);
 	if (!number) /* what they are is unknown: onError */
 		enf_count(ENF_STAT_NO_SCRATCH);
-	n = enf_read_argv(number, start, len);
 	s = enf_acquire();
 	if (!s) {
 		enf_give_back(number);
-		enf_count(ENF_STAT_NO_SCRATCH);
-		enf_argv_undecided(image); /* as above */
-		return 0;
+		return enf_argv_undecided(ENF_STAT_NO_SCRATCH); /* as above */
 	}
 	s->arguments = number;
-	image = enf_current_image(); /* the copy may have slept */
-	if (!image)
-		goto out;
-	if (task->generation != image->generation)
-		enf_know_nobody(image, task);
-	enf_count(ENF_STAT_DECISIONS);
-	enf_describe(s, a);
-	enf_describe_argv(s, n, argc);
-	if ((image->drift_ops & ENF_BIT(ENF_OP_EXEC_ARGV)) || enf_records)
-		enf_describe_drift(s, task, a);
-	if (image->within_ops & ENF_BIT(ENF_OP_EXEC_ARGV))
-		enf_recall_alone(s);
-	if (!enf_decide_access(s, task, a)) {
-		/* Too late to refuse, early enough: no instruction of the program has run. */
-		if (s->verdict.action == ENF_ACT_DENY) {
-			s->verdict.action = ENF_ACT_KILL;
-			s->verdict.signal = 9;
-		}
-		enf_conclude(s, task, ENF_BY_KILL);
-		if (s->verdict.marks)
-			enf_mark_alone(s, task->generation);
-	} else { /* a reload in this very moment: as above */
-		enf_count(ENF_STAT_NO_TASK);
-		enf_argv_undecided(image);
-	}
-out:
+	error = enf_decide_argv(s, task, a, n, argc);
 	enf_release_arguments(s);
 	enf_release(s);
-	return 0;
+	return error;
 }

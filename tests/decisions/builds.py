@@ -190,7 +190,7 @@ def fill(given: Any, access: Access) -> None:
 
 
 def fill_args(given: Any, args: tuple[bytes, ...], argc: int) -> None:
-    """As ``enf_act_argv`` in argv.bpf.c."""
+    """As ``enf_describe_argv`` in argv.bpf.c."""
     o = given.object
     o.argv_len = put(given.argv, b"".join(arg + b"\0" for arg in args))
     o.argc = len(args)
