@@ -32,22 +32,31 @@ int BPF_PROG(enf_guard_sigio, struct task_struct *p, struct fown_struct *fown, i
 	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig ? sig : ENF_SIGIO);
 }
 
+/* Where the caller has the attributes of perf_event_open: its first argument, which a 32-bit call has elsewhere. */
+static __always_inline const void *enf_event_attributes(void)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(t);
+
+	if (t->thread_info.status & ENF_TS_COMPAT)
+		return (const void *)(__u64)(__u32)BPF_CORE_READ(regs, bx);
+	return (const void *)BPF_CORE_READ(regs, di);
+}
+
 /*
  * The type of the event that the caller asks for. Kernels that copy the attributes before they ask (v6.2, 0a041ebca4956,
  * "perf/core: Call LSM hook after copying perf_event_attr") told them here until v6.15 (9ec84f79c5a7a, "perf: Remove
- * unnecessary parameter of security check"). Else they are where the caller has them, and may still change.
+ * unnecessary parameter of security check"). Else they are where the caller has them, and may still change. What cannot
+ * be read there, as a page that is not there yet, passes here: it is looked at again below, as what changes.
  */
 static __always_inline __u32 enf_asked_event(__u64 attr)
 {
-	struct pt_regs *regs;
 	__u32 type = 0;
 
-	if (attr > 0xffff) {
+	if (attr > 0xffff)
 		enf_read(type, attr + enf_offset(struct perf_event_attr, type));
-		return type;
-	}
-	regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	bpf_probe_read_user(&type, sizeof(type), (const void *)BPF_CORE_READ(regs, di));
+	else
+		bpf_probe_read_user(&type, sizeof(type), enf_event_attributes());
 	return type;
 }
 

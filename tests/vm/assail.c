@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -122,8 +123,29 @@ static int trap(pid_t pid)
 #define LIBRARY "/usr/lib/x86_64-linux-gnu/libc.so.6"
 #define PLACE 0x40000 /* in its code */
 
-/* A probe by perf, in every process that has the library or (*pid* not 0) in this one. */
-static int probe(pid_t pid)
+/* By the entry of 32-bit programs, whose flags lie where a 64-bit call has the attributes. */
+static long open_event32(const struct perf_event_attr *attr, pid_t pid)
+{
+	void *low = mmap(NULL, sizeof(*attr), PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	long result;
+
+	if (low == MAP_FAILED)
+		return -1;
+	memcpy(low, attr, sizeof(*attr));
+	asm volatile("int $0x80"
+		     : "=a"(result)
+		     : "a"(336), "b"(low), "c"(pid), "d"(-1), "S"(-1), "D"(PERF_FLAG_FD_CLOEXEC)
+		     : "memory", "r8", "r9", "r10", "r11");
+	if (result < 0) {
+		errno = -result;
+		return -1;
+	}
+	return result;
+}
+
+/* A probe by perf, in every process that has the library or (*pid* not 0) in this one; *bits* of the call: 64 or 32. */
+static int probe(pid_t pid, int bits)
 {
 	struct perf_event_attr attr = {
 		.size = sizeof(attr),
@@ -133,11 +155,12 @@ static int probe(pid_t pid)
 		.probe_offset = PLACE,
 	};
 	FILE *type = fopen("/sys/bus/event_source/devices/uprobe/type", "r");
-	int fd;
+	long fd;
 
 	if (!type || fscanf(type, "%u", &attr.type) != 1)
 		return ENOSYS;
-	fd = syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	fd = bits == 32 ? open_event32(&attr, pid)
+			: syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd >= 0 ? 0 : errno;
 }
 
@@ -246,7 +269,9 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "trap"))
 		return trap(pid);
 	if (!strcmp(word, "probe"))
-		return probe(pid);
+		return probe(pid, 64);
+	if (!strcmp(word, "probe-32"))
+		return probe(pid, 32);
 	if (!strcmp(word, "probe-link"))
 		return probe_link(pid);
 	if (!strcmp(word, "limit"))

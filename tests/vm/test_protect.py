@@ -13,7 +13,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -398,14 +399,34 @@ def append(file: Path, text: str) -> None:
         os.close(fd)
 
 
-@pytest.mark.parametrize("word", ["probe", "probe-link"])
+@pytest.mark.parametrize("word", ["probe", "probe-32", "probe-link"])
 def test_probes_are_not_put(protected, word):
     """Nor by perf, nor by a link of a program; not at all, since the file is named by a path that may change."""
-    code = assail(word, 0)
-    if code == errno.ENOSYS:
-        pytest.skip("this kernel has no such link")
-    assert errno.EPERM == code
+    with putting() as put:
+        code = assail(word, 0)
+        if code == errno.ENOSYS:
+            pytest.skip("this kernel has no such link")
+        assert errno.EPERM == code
+        assert 0 == put()
     check(protected, "probe")
+
+
+@contextmanager
+def putting() -> Iterator[Callable[[], int]]:
+    """Count how often the kernel begins to put breakpoints, also those that are taken away again."""
+    append(_TRACEFS / "kprobe_events", "p:guard_putting uprobe_register")
+    switch = _TRACEFS / "events/kprobes/guard_putting/enable"
+    switch.write_text("1")
+    try:
+        yield _begun
+    finally:
+        switch.write_text("0")
+        append(_TRACEFS / "kprobe_events", "-:guard_putting")
+
+
+def _begun() -> int:
+    lines = (_TRACEFS / "kprobe_profile").read_text().splitlines()
+    return next(int(n) for name, n, _ in map(str.split, lines) if name == "guard_putting")
 
 
 def test_layers_below_a_mapped_file_are_not_written(protected):
@@ -608,7 +629,10 @@ def _put_probes() -> None:
         define(_TRACEFS / file)
         assert "guard_probe" in (_TRACEFS / "uprobe_events").read_text()
         append(_TRACEFS / "uprobe_events", "-:guard_probe")
-    assert 0 == assail("probe", 0)
+    for bits in ("probe", "probe-32"):
+        with putting() as put:
+            assert 0 == assail(bits, 0)
+            assert put() >= 1
     assert assail("probe-link", 0) in {0, errno.ENOSYS}
 
 
