@@ -369,8 +369,7 @@ int BPF_PROG(enf_guard_umount, struct vfsmount *mnt, int flags, int ret)
 
 	if (ret || !g)
 		return ret;
-	/* Who may is asked first: the walk is long. */
-	if (!enf_is_outsider(g) || !enf_carries_pins(g, address, 0))
+	if (!enf_carries_pins(g, address, 0) || !enf_is_outsider(g))
 		return 0;
 	enf_read(point, address - enf_offset(struct mount, mnt) +
 				enf_offset(struct mount, mnt_mountpoint));
@@ -416,10 +415,9 @@ int BPF_PROG(enf_guard_move, const struct path *from, const struct path *to, int
 	if (ret || !g)
 		return ret;
 	dentry = (__u64)to->dentry;
-	if (!enf_is_outsider(g) || (!enf_hides_pins(g, (__u64)to->mnt, dentry) &&
-				    !enf_carries_pins(g, (__u64)from->mnt, 1)))
+	if (!enf_hides_pins(g, (__u64)to->mnt, dentry) && !enf_carries_pins(g, (__u64)from->mnt, 1))
 		return 0;
-	return enf_refuse_mount(dentry);
+	return enf_is_outsider(g) ? enf_refuse_mount(dentry) : 0;
 }
 
 SEC("lsm/sb_pivotroot")
