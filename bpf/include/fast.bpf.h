@@ -35,7 +35,8 @@ static __always_inline int enf_needs_no_count(__u64 sb)
 
 /*
  * The current task's label, if its sets are certain to be current; else NULL. User and group ids change in hooks that
- * void the label, see enf_ids_change. What no hook tells is compared: enf_fresh does the same.
+ * void the label, see enf_ids_change. What no hook tells is compared: enf_fresh does the same. (Not
+ * the user namespace of capabilities: who makes one has had them on the host, and keeps them until an exec.)
  */
 static __always_inline struct enf_task *enf_settled_task(void)
 {
@@ -50,7 +51,9 @@ static __always_inline struct enf_task *enf_settled_task(void)
 		return NULL; /* enf_fresh looks */
 	if ((task->watches & ENF_WATCH_CGROUP) && bpf_get_current_cgroup_id() != task->cgroup)
 		return NULL;
-	if ((task->watches & ENF_WATCH_CAPS) && !enf_same_caps(task, enf_pointer(t, real_cred)))
+	if ((task->watches & ENF_WATCH_CAPS) &&
+	    enf_word_at(enf_pointer(t, real_cred) + enf_offset(struct cred, cap_effective)) !=
+		    task->caps)
 		return NULL;
 	return task;
 }

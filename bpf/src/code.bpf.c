@@ -33,11 +33,14 @@ __attribute__((noinline)) int enf_child_code(unsigned long clone_flags)
 	known = enf_known_code(t->group_leader, &foreign);
 	if (!known)
 		return 0;
-	if (!foreign && !(clone_flags & ENF_CLONE_VM))
+	if (foreign)
+		goto lost;
+	if (!(clone_flags & ENF_CLONE_VM))
 		return ENF_CODE_TRUSTED;
-	if (!foreign && own->state != ENF_CODE_LENT && (clone_flags & ENF_CLONE_VFORK) &&
+	if (own->state != ENF_CODE_LENT && (clone_flags & ENF_CLONE_VFORK) &&
 	    !(clone_flags & ENF_CLONE_PARENT))
 		return ENF_CODE_LENT;
+lost:
 	own->state = ENF_CODE_FOREIGN;
 	known->state = ENF_CODE_FOREIGN;
 	return ENF_CODE_FOREIGN;

@@ -330,9 +330,10 @@ int BPF_PROG(enf_capset, struct cred *new, const struct cred *old, const kernel_
  */
 static __always_inline int enf_uses_opener(int capability, unsigned int options)
 {
-	return !(options & ENF_CAP_OPT_NOAUDIT) &&
-	       (capability == ENF_CAP_SYS_ADMIN || capability == ENF_CAP_SYS_TIME ||
-		capability == ENF_CAP_SETFCAP || capability == ENF_CAP_MAC_ADMIN);
+	const __u64 of_files = ENF_BIT64(ENF_CAP_SYS_ADMIN) | ENF_BIT64(ENF_CAP_SYS_TIME) |
+			       ENF_BIT64(ENF_CAP_SETFCAP) | ENF_BIT64(ENF_CAP_MAC_ADMIN);
+
+	return !(options & ENF_CAP_OPT_NOAUDIT) && (of_files >> (capability & 63) & 1);
 }
 
 /*
