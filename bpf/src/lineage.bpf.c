@@ -45,9 +45,12 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		return ret;
 	if (!image)
 		return 0;
+	/* Before the child can be met without a label: whose memory it shares depends on no label. */
+	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
+		enf_fork_code(child, clone_flags);
 	own = enf_own_label(image);
 	if (!own) /* the child will be met without a label: unknown lineage */
-		goto code;
+		return 0;
 	label = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!label) { /* a child without a label would have shed its lineage: no child */
 		enf_count(ENF_STAT_FORK_REFUSED);
@@ -69,12 +72,9 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		}
 	}
 	label->flags &= ~ENF_SF_FOUND;
-	if (!(clone_flags & ENF_CLONE_THREAD)) /* its marks are those of the first thread */
-		ret = enf_fork_marks(image, child);
-code: /* whose memory the child shares depends on no label */
-	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
-		enf_fork_code(child, clone_flags);
-	return ret;
+	if (clone_flags & ENF_CLONE_THREAD)
+		return 0; /* its marks are those of the first thread */
+	return enf_fork_marks(image, child);
 }
 
 /* The ids that the label's sets were computed with are about to change, or may be. */
