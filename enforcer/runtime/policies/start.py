@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Origin
     from enforcer.kernel.pin_store import PinStore
+    from enforcer.kernel.pins import PinDirectory
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
@@ -377,9 +378,18 @@ def _take_over(
         enforcement.sessions.outgoing.append(Outgoing.of_leftover(left, tables, notes))
     kept = {enforcement.sessions.current.pinned_at, left.pins.path if left is not None else None}
     try:
-        for session in store.sessions() if store is not None else ():
-            if session.path not in kept:
-                session.remove()
+        rest = [each for each in store.sessions() if each.path not in kept] if store else []
+    except OSError as error:
+        rest = []
+        report(f"what an interrupted start left cannot be looked for: {error}")
+    for session in rest:
+        _remove(session, report)
+    return notes.lost_decisions, notes.lost_activity
+
+
+def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
+    """Remove what an interrupted start left."""
+    try:
+        session.remove()
     except OSError as error:
         report(f"what an interrupted start left cannot be removed: {error}")
-    return notes.lost_decisions, notes.lost_activity

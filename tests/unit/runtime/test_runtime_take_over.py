@@ -82,7 +82,7 @@ def test_the_rest_of_an_interrupted_start_that_cannot_be_listed_is_told(enforcem
     start._take_over(enforcement, None, {}, Store())
 
     (said,) = enforcement.said
-    assert "what an interrupted start left cannot be removed" in said
+    assert "what an interrupted start left cannot be looked for" in said
 
 
 def test_the_rest_of_an_interrupted_start_is_removed(enforcement):
@@ -96,3 +96,19 @@ def test_the_rest_of_an_interrupted_start_is_removed(enforcement):
     start._take_over(enforcement, Left(), {}, Store(*map(session, (1, 2, 3))))
 
     assert [3] == removed
+
+
+def test_what_stays_of_one_start_keeps_nothing_of_another(enforcement):
+    """Each is tried, and what stays is told."""
+    removed = []
+
+    def refuse():
+        raise _LOST
+
+    three, four = (SimpleNamespace(path=Path(f"/sys/fs/bpf/enforcer/{n}")) for n in (3, 4))
+    three.remove, four.remove = refuse, lambda: removed.append(4)
+
+    start._take_over(enforcement, None, {}, Store(three, four))
+
+    assert [4] == removed
+    assert 1 == len(enforcement.said)
