@@ -135,28 +135,4 @@ static __always_inline void enf_exec_code(struct task_struct *t, int asked, int 
 		enf_count(ENF_STAT_NO_TASK);
 }
 
-/* The state of a child of the current task, which is born with *clone_flags*; 0: unknown. */
-int enf_child_code(unsigned long clone_flags);
-
-/*
- * A child has the mappings of its parent. Without memory for that it is unknown; and its parent is not trusted any more
- * if they share theirs, since nobody would see what the child maps there.
- */
-static __always_inline void enf_fork_code(struct task_struct *child, unsigned long clone_flags)
-{
-	int state = enf_child_code(clone_flags);
-	struct enf_code *fresh;
-
-	if (!state || (clone_flags & ENF_CLONE_THREAD))
-		return;
-	fresh = bpf_task_storage_get(&code, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (fresh) {
-		fresh->state = state;
-		return;
-	}
-	enf_count(ENF_STAT_NO_TASK);
-	if (state == ENF_CODE_LENT) /* as if nobody waited for it: fails closed */
-		enf_child_code(ENF_CLONE_VM);
-}
-
 #endif

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What becomes executable in a process whose code is trusted so far. Decides nothing: whoever is not trusted any
- * more is another subject. Attached where some policy asks for trusted code, before its image is active.
+ * What becomes executable in a process whose code is trusted so far, and what its children have of that. Decides
+ * nothing: whoever is not trusted any more is another subject. Attached where some policy asks for trusted code,
+ * before its image is active.
  */
 #include "around.bpf.h"
 #include "code.bpf.h"
+#include "images.bpf.h"
 
 /* The state of the current process, or of the parent whose memory it runs in, if there is something to lose. */
 static __always_inline struct enf_code *enf_trusted_code(void)
@@ -20,7 +22,7 @@ static __always_inline struct enf_code *enf_trusted_code(void)
  * what that has. Who shares memory in any other way is not trusted, on both sides: nothing leads from one to the other.
  * Nor from a thread of such a child, when the first one has ended: it has no memory any more, and the parent goes on
  * beside the thread (mm_release()).
- * Not inline: the verifier would take each way through this on through the rest of a fork.
+ * 0: unknown, or there is nothing to say of it. Not inline, since it is asked twice.
  */
 __attribute__((noinline)) int enf_child_code(unsigned long clone_flags)
 {
@@ -44,6 +46,35 @@ lost:
 	own->state = ENF_CODE_FOREIGN;
 	known->state = ENF_CODE_FOREIGN;
 	return ENF_CODE_FOREIGN;
+}
+
+/*
+ * A child has the mappings of its parent. Without memory for that it is unknown; and its parent is not trusted any more
+ * if they share theirs, since nobody would see what the child maps there. Whose memory it shares depends on no label.
+ */
+SEC("lsm/task_alloc")
+int BPF_PROG(enf_fork_code, struct task_struct *child, unsigned long clone_flags, int ret)
+{
+	const struct enf_image *image = enf_current_image();
+	struct enf_code *fresh;
+	int state;
+
+	if (ret)
+		return ret;
+	if (!image || !(image->asked_flags & ENF_SF_TRUSTED_CODE))
+		return 0;
+	state = enf_child_code(clone_flags);
+	if (!state || (clone_flags & ENF_CLONE_THREAD))
+		return 0;
+	fresh = bpf_task_storage_get(&code, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (fresh) {
+		fresh->state = state;
+		return 0;
+	}
+	enf_count(ENF_STAT_NO_TASK);
+	if (state == ENF_CODE_LENT) /* as if nobody waited for it: fails closed */
+		enf_child_code(ENF_CLONE_VM);
+	return 0;
 }
 
 /* What is writable as well, or memory of no file, is not what root wrote. */

@@ -45,9 +45,6 @@ int BPF_PROG(enf_task_alloc, struct task_struct *child, unsigned long clone_flag
 		return ret;
 	if (!image)
 		return 0;
-	/* Before the child can be met without a label: whose memory it shares depends on no label. */
-	if (image->asked_flags & ENF_SF_TRUSTED_CODE)
-		enf_fork_code(child, clone_flags);
 	own = enf_own_label(image);
 	if (!own) /* the child will be met without a label: unknown lineage */
 		return 0;

@@ -149,6 +149,7 @@ IDENTITY: Final = (
 _TRUSTED_CODE: Final = _abi.ENF_SF_TRUSTED_CODE
 
 CODE: Final = (
+    ProgramSpec("enf_fork_code", "task_alloc", role=Role.IDENTITY, facts=_TRUSTED_CODE),
     ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),
     ProgramSpec("enf_mprotect_code", "file_mprotect", role=Role.IDENTITY, facts=_TRUSTED_CODE),
 )
