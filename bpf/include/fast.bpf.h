@@ -51,9 +51,7 @@ static __always_inline struct enf_task *enf_settled_task(void)
 		return NULL; /* enf_fresh looks */
 	if ((task->watches & ENF_WATCH_CGROUP) && bpf_get_current_cgroup_id() != task->cgroup)
 		return NULL;
-	if ((task->watches & ENF_WATCH_CAPS) &&
-	    enf_word_at(enf_pointer(t, real_cred) + enf_offset(struct cred, cap_effective)) !=
-		    task->caps)
+	if ((task->watches & ENF_WATCH_CAPS) && !enf_same_caps(task, enf_pointer(t, real_cred)))
 		return NULL;
 	return task;
 }

@@ -3,6 +3,7 @@
 #ifndef ENFORCER_READ_BPF_H
 #define ENFORCER_READ_BPF_H
 
+#include "enforcer_abi.h"
 #include "kernel.h"
 
 /*
@@ -31,6 +32,26 @@ static __always_inline int enf_is_host_ns(__u64 ns)
 
 	enf_read(inum, ns + enf_offset(struct mnt_namespace, ns.inum));
 	return inum == enf_host_mnt_ns;
+}
+
+/*
+ * Are the credentials at *cred* of another user namespace than the host's? Their capabilities may look the same in both
+ * (set_cred_user_ns()). Yes where that cannot be read: they count for nothing.
+ */
+static __always_inline int enf_is_of_other_users(__u64 cred)
+{
+	__u64 users = enf_word_at(cred + enf_offset(struct cred, user_ns));
+	__u32 level = 0;
+
+	enf_read(level, users + enf_offset(struct user_namespace, level));
+	return !users || level != 0;
+}
+
+/* Are the capabilities that a label has those of the credentials at *cred*, and do they hold where they did? */
+static __always_inline int enf_same_caps(const struct enf_task *task, __u64 cred)
+{
+	return enf_word_at(cred + enf_offset(struct cred, cap_effective)) == task->caps &&
+	       enf_is_of_other_users(cred) == !!(task->flags & ENF_SF_USERNS);
 }
 
 /* The node above the one at *kn* of a pseudo file system such as that of cgroups; 0: there is none. */

@@ -105,15 +105,13 @@ static __always_inline __u64 enf_new_line(void)
 static __always_inline int enf_same_ids(const struct enf_task *task, __u64 cred)
 {
 	__u32 uid = 0, euid = 0, gid = 0, egid = 0;
-	__u64 caps = 0;
 
 	enf_read(uid, cred + enf_offset(struct cred, uid));
 	enf_read(euid, cred + enf_offset(struct cred, euid));
 	enf_read(gid, cred + enf_offset(struct cred, gid));
 	enf_read(egid, cred + enf_offset(struct cred, egid));
-	enf_read(caps, cred + enf_offset(struct cred, cap_effective));
 	return uid == task->uid && euid == task->euid && gid == task->gid && egid == task->egid &&
-	       caps == task->caps;
+	       enf_same_caps(task, cred);
 }
 
 /* What is known of the code of the current process. Not here: the verifier would come by many times. */
@@ -138,8 +136,7 @@ static __always_inline int enf_fresh(const struct enf_image *image, const struct
 		if (cred->uid.val != task->uid || cred->euid.val != task->euid ||
 		    cred->gid.val != task->gid || cred->egid.val != task->egid)
 			return 0;
-		if ((image->dims & ENF_BIT(ENF_DIM_CAPS)) &&
-		    enf_word_at((__u64)&cred->cap_effective) != task->caps)
+		if ((image->dims & ENF_BIT(ENF_DIM_CAPS)) && !enf_same_caps(task, (__u64)cred))
 			return 0;
 	}
 	if ((image->dims & ENF_CGROUP_DIMS) && bpf_get_current_cgroup_id() != task->cgroup)

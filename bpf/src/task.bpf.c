@@ -64,19 +64,6 @@ __attribute__((noinline)) int enf_cgroup_path(struct enf_scratch *s, __u64 kn)
 	return ENF_PATH_MAX - k.at;
 }
 
-/* Are the credentials at *cred* of another user namespace than the host's? Yes where that cannot be read. */
-static __always_inline int enf_is_of_other_users(__u64 cred)
-{
-	__u64 users = 0;
-	int level = 0;
-
-	enf_read(users, cred + enf_offset(struct cred, user_ns));
-	return bpf_probe_read_kernel(
-		       &level, sizeof(level),
-		       (const void *)(users + enf_offset(struct user_namespace, level))) ||
-	       level;
-}
-
 __attribute__((noinline)) int enf_read_cred(struct enf_task *task, __u64 t)
 {
 	__u64 cred;

@@ -138,6 +138,9 @@ WAYS = {
     "mark by a name of one's own": Way(("bound_over", PLAIN, KEY, DOOR), (0, TEXT * 2), (NO, TEXT)),
     "capabilities": Way(("reading", ADMIN), within=(0, TEXT), user=0),
     "capabilities of one's own": Way(("as_own_root", ADMIN), within=(NO, b"")),
+    "capabilities of one's own that look the same": Way(
+        ("before_and_as_own_root", ADMIN), (0, TEXT * 2), (NO, TEXT), user=0
+    ),
     "own proc": Way(("own_second", "proc", "/mnt", "/self/mem"), (0, b""), (NO, b"")),
     "own proc, other file": Way(("own_second", "proc", "/mnt", "/self/comm"), (0, b""), (0, b"")),
     "sandbox": Way(("sandbox", "/usr/bin/cat"), (0, b"own" + b"here\n"), (0, b"own" + b"here\n")),

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # isolated Pythons do not look t
 
 from attempting import (
     AT_FDCWD,
+    CLONE_NEWUSER,
     LIBC,
     MNT_DETACH,
     MS_BIND,
@@ -59,6 +60,14 @@ def reading(*paths: str) -> None:
 def as_own_root(path: str) -> None:
     """Read with all capabilities, in a user namespace of one's own."""
     own_users()
+    _show(path)
+
+
+@WAYS.add
+def before_and_as_own_root(path: str) -> None:
+    """Read, and once more with the same user and capabilities in a user namespace of one's own."""
+    _show(path)
+    check(LIBC.unshare(CLONE_NEWUSER))
     _show(path)
 
 
