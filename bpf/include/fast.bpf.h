@@ -36,7 +36,6 @@ static __always_inline int enf_needs_no_count(__u64 sb)
 /*
  * The current task's label, if its sets are certain to be current; else NULL. User and group ids change in hooks that
  * void the label, see enf_ids_change. What no hook tells is compared: enf_fresh does the same.
- * The user namespace of capabilities is not compared: who makes one had them on the host, and keeps them until an exec.
  */
 static __always_inline struct enf_task *enf_settled_task(void)
 {

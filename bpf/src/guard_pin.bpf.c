@@ -185,11 +185,31 @@ static __always_inline void enf_take_next(struct enf_taking *t, __u64 mount)
 	t->ended = !t->parent;
 }
 
+/*
+ * Nothing locks the lists and rings. What the kernel takes out of one (umount_tree, change_mnt_propagation) points to
+ * itself, or soon into another: nothing leads back to where this began, so it begins again. No count is needed: who
+ * changes them all the time uses up the steps, and that refuses.
+ *
+ * Is the peer, or that with which the ring began, in this ring no more? Those of a ring have its group, and no other.
+ */
+static __always_inline int enf_left_ring(const struct enf_taking *t)
+{
+	__u32 group = enf_group(t->first);
+
+	if (t->peer == t->first) /* one that is in no ring is none that others repeat */
+		return !group && t->first != t->parent;
+	return !group || enf_group(t->peer) != group;
+}
+
 static __always_inline void enf_take_peer(struct enf_taking *t)
 {
 	__u64 next = 0;
 
 	t->child = 0;
+	if (enf_left_ring(t)) {
+		t->peer = t->first = t->parent;
+		return;
+	}
 	enf_read(next, t->peer + enf_offset(struct mount, mnt_share.next));
 	t->peer = next - enf_offset(struct mount, mnt_share);
 	if (!next || t->peer == t->first)
@@ -201,7 +221,7 @@ static __always_inline void enf_take_peer(struct enf_taking *t)
 static long enf_take_one(__u32 i, void *arg)
 {
 	struct enf_taking *t = arg;
-	__u64 list, next = 0, mount;
+	__u64 list, next = 0, mount, on;
 
 	(void)i;
 	if (t->lower) {
@@ -217,8 +237,13 @@ static long enf_take_one(__u32 i, void *arg)
 		enf_take_peer(t);
 		return 0;
 	}
-	t->child = next;
 	mount = next - enf_offset(struct mount, mnt_child);
+	on = enf_mounted_on(mount);
+	if (next == t->child || (on && on != t->peer)) { /* on none: about to be taken out */
+		t->child = 0;
+		return 0;
+	}
+	t->child = next;
 	if (enf_mounted_at(mount) == t->place)
 		t->lower = mount;
 	return 0;
