@@ -110,8 +110,8 @@ static __always_inline int enf_fork_marks(const struct enf_image *image, struct 
 		enf_count(ENF_STAT_FORK_REFUSED);
 		return -ENF_ENOMEM;
 	}
-	for (__u32 i = 0; i < ENF_MAX_MARKS;
-	     i++) /* what others set meanwhile as well: in doubt marked */
+	/* Also what another thread has set since. *newest* is read last: it must not be older than any of them. */
+	for (__u32 i = 0; i < ENF_MAX_MARKS; i++)
 		to->at[i] = from->at[i] & -(tree >> i & 1);
 	to->newest = from->newest;
 	return 0;
