@@ -963,9 +963,9 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_SIGNAL_FAILED = 10,
 		ENF_STAT_FORK_REFUSED =
 			11, /* no memory for the label of a child: the fork was refused */
-		ENF_STAT_BAD_IMAGE = 12,  /* an offset outside the image: treated as unknown */
-		ENF_STAT_OVERFLOW = 13,	  /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
-		ENF_STAT_LATE_LABEL = 14, /* task met without state, labelled on the spot */
+		ENF_STAT_BAD_IMAGE = 12, /* an offset outside the image: what it says is left out */
+		ENF_STAT_OVERFLOW = 13,	 /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
+		ENF_STAT_LATE_LABEL = 14,    /* task met without state, labelled on the spot */
 		ENF_STAT_GUARD_REFUSED = 15, /* attempts on the engine or its daemon */
 		ENF_STAT_MARK_LOST = 16,     /* no room to keep a mark: see marks.bpf.h */
 		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
@@ -995,13 +995,19 @@ struct enf_notes {
 
 /* ---- Input and output of the in-kernel decision test (SEC("syscall")) --------------------- */
 
+/* What a decision could not do: ENF_STAT_OVERFLOW, ENF_STAT_BAD_IMAGE. */
+#define ENF_LAPSE_OVERFLOW 1
+#define ENF_LAPSE_IMAGE 2
+
 struct enf_test_input {
 	struct enf_task task;
 	struct enf_object object;
 	struct enf_verdict verdict; /* out */
 	struct enf_matches matches; /* out */
 	__u32 cgroup_len;
-	__u32 reval; /* not 0: compute the subject sets from the identity first */
+	__u32 reval;  /* not 0: compute the subject sets from the identity first */
+	__u32 lapses; /* out: ENF_LAPSE_* */
+	__u32 reserved;
 	__u64 now;
 	struct enf_marks marks; /* all that the task has, whoever they are of */
 	char cgroup[4096];

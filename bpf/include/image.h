@@ -83,8 +83,9 @@ struct enf_scratch {
 	struct enf_claim claim;
 	__u32 n_touched;
 	__u32 n_policies;
-	__u32 overflow;	  /* more atoms than room: every string and number counts as unknown */
-	__u32 bad_image;  /* an offset led outside */
+	__u32 overflow;	 /* more atoms than room: every string and number counts as unknown */
+	__u32 bad_image; /* an offset led outside */
+	__u32 lapses; /* ENF_LAPSE_*, of decisions that are over: whoever asked for one takes them */
 	__u32 everything; /* look at every row, not at pivots */
 	__u32 met;	  /* ENF_MET_* */
 	__u32 renames;	  /* the kernel's counters when the path was resolved */
@@ -189,7 +190,7 @@ struct enf_ctx {
 };
 
 /* Returns: size bytes of the image at off, or NULL. An image that leads outside itself was never
- * committed by our loader; what it says is treated as unknown, which falls to each rule's onError.
+ * committed by our loader (compiler/verify.py refuses it). What lies there is left out, and that is counted.
  */
 ENF_INLINE const void *enf_at(const struct enf_ctx *c, __u32 off, __u32 size)
 {

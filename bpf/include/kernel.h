@@ -734,7 +734,6 @@ enum dentry_flags {
 #define ENF_EINVAL 22
 #define ENF_ENOKEY 126
 #define ENF_EKEYREJECTED 129
-#define ENF_SIGHUP 1
 #define ENF_SIGKILL 9
 #define ENF_SIGTRAP 5
 #define ENF_SIGSEGV 11

@@ -119,6 +119,10 @@ ENF_FN int enf_untouch(struct enf_ctx *c)
 	c->s->n_maybe = 0;
 	c->s->cut = 0;
 	c->s->n_touched = 0;
+	if (c->s->overflow)
+		c->s->lapses |= ENF_LAPSE_OVERFLOW;
+	if (c->s->bad_image)
+		c->s->lapses |= ENF_LAPSE_IMAGE;
 	c->s->overflow = 0;
 	c->s->bad_image = 0;
 	return 0;

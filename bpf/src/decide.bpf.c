@@ -12,6 +12,18 @@
 #include "record.bpf.h"
 #include "task.bpf.h"
 
+/* What *s* tells of decisions that are over is counted, and forgotten. */
+static __always_inline void enf_count_lapses(struct enf_scratch *s)
+{
+	if (!s->lapses)
+		return;
+	if (s->lapses & ENF_LAPSE_OVERFLOW)
+		enf_count(ENF_STAT_OVERFLOW);
+	if (s->lapses & ENF_LAPSE_IMAGE)
+		enf_count(ENF_STAT_BAD_IMAGE);
+	s->lapses = 0;
+}
+
 __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_task *task, __u64 t,
 					   __u32 staged)
 {
@@ -59,6 +71,7 @@ __attribute__((noinline)) int enf_evaluate(struct enf_scratch *s, struct enf_tas
 	if (len && (enf_head(&c)->dims & ENF_BIT(ENF_DIM_CONTAINER)))
 		enf_touch_met(s, kn, enf_head(&c)->generation);
 	enf_subject_eval(&c, s->low, len);
+	enf_count_lapses(s);
 	/* Nothing tells when it becomes one of those: enf_fresh() looks each time. */
 	if ((task->flags & (ENF_SF_RUNTIME | ENF_SF_CONTAINED)) ==
 	    (ENF_SF_RUNTIME | ENF_SF_CONTAINED))
@@ -89,6 +102,7 @@ __attribute__((noinline)) int enf_decide_now(struct enf_scratch *s, struct enf_t
 	    s->recalled != task->generation)
 		return 1;
 	enf_decide(&c);
+	enf_count_lapses(s);
 	if (enf_records)
 		enf_record(s, task);
 	return 0;

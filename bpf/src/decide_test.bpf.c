@@ -73,7 +73,7 @@ int enf_decide_test(struct enf_test_input *in)
 	c.task = bpf_map_lookup_elem(&actors, &zero);
 	if (!c.image || !s || !c.task)
 		return 1;
-	s->bad_image = 0;
+	s->lapses = 0;
 	bpf_probe_read_kernel(c.task, sizeof(*c.task), &in->task);
 	if (in->reval) {
 		if (enf_take(s->text, cgroup_len, ENF_PATH_MAX, in->cgroup))
@@ -99,7 +99,8 @@ int enf_decide_test(struct enf_test_input *in)
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	in->matches = s->matches;
-	return s->bad_image ? 3 : 0;
+	in->lapses = s->lapses;
+	return s->lapses & ENF_LAPSE_IMAGE ? 3 : 0;
 }
 
 /* ---- Time ------------------------------------------------------------------------------------ */
@@ -135,5 +136,5 @@ int enf_decide_time(struct enf_decide_times *in)
 	start = bpf_ktime_get_ns();
 	bpf_loop(times, enf_decide_one, &c, 0);
 	in->ns = bpf_ktime_get_ns() - start;
-	return c.s->bad_image ? 3 : 0;
+	return c.s->lapses & ENF_LAPSE_IMAGE ? 3 : 0;
 }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """
-The tables of the page on JSON, as Markdown: every key of every document, and every kind of finding.
+The tables of the page on JSON, as Markdown: every key of every document, every kind of
+finding, every counter of the kernel side.
 
 ``python -m enforcer.cli.schema_page`` prints them; ``docs/json.md`` carries them between two marks, and ``--write FILE``
 renews them there.
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from enforcer.cli.schemas import DOCUMENTS, SCHEMAS, schema
+from enforcer.kernel_counters import COUNTERS
 from enforcer.policy.lint.kinds import KINDS
 from enforcer.policy.schema.pages import renewed
 
@@ -51,6 +53,8 @@ def _lines() -> Iterator[str]:
     yield from _section("Schemas", ("name", "of"), rows)
     rows = ((f"`{kind}`", says) for kind, says in KINDS.items())
     yield from _section("Kinds of findings", ("kind", "is"), rows)
+    counters = ((f"`{name}`", each.counts, each.then) for name, each in COUNTERS.items())
+    yield from _section("Counters of the kernel side", ("counter", "counts", "then"), counters)
     for name, each in DOCUMENTS.items():
         yield from (f"## {name}", "", f"What {each.of} prints.", "")
         yield from _table(("key", "is", "meaning"), _keys(schema(name)))

@@ -100,11 +100,6 @@ class Answer:
         return self.holds is Truth.TRUE
 
     @property
-    def may_match(self) -> bool:
-        """Whether it decides, or could decide given what the record leaves out."""
-        return self.matches or self.holds is Truth.UNRECORDED
-
-    @property
     def verb(self) -> Verb:
         """What it says if it decides."""
         if self.holds is Truth.UNKNOWN:

@@ -21,7 +21,7 @@ static int native_open(struct enf_ctx *c, const void *image, unsigned int size)
 	    head->version != ENF_IMAGE_VERSION)
 		return -EINVAL;
 	*c = (struct enf_ctx){ .image = image, .s = &native_scratch, .limit = size };
-	native_scratch.bad_image = 0;
+	native_scratch.lapses = 0;
 	return 0;
 }
 
@@ -58,7 +58,8 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	in->verdict = s->verdict;
 	in->matches = s->matches;
 	memcpy(in->path, s->text + ENF_TEXT_PATH, o->path_len); /* which records show */
-	return s->bad_image ? -EBADMSG : 0;
+	in->lapses = s->lapses;
+	return s->lapses & ENF_LAPSE_IMAGE ? -EBADMSG : 0;
 }
 
 static unsigned long long native_now(void)
@@ -84,7 +85,7 @@ static int enf_native_decide_time(const void *image, unsigned int size, struct e
 		enf_decide(&c);
 	*ns = native_now() - *ns;
 	in->verdict = native_scratch.verdict;
-	return native_scratch.bad_image ? -EBADMSG : 0;
+	return native_scratch.lapses & ENF_LAPSE_IMAGE ? -EBADMSG : 0;
 }
 
 static int enf_native_fork(const void *image, unsigned int size, struct enf_task *child,
@@ -131,7 +132,7 @@ static int enf_native_evaluate(const void *image, unsigned int size, struct enf_
 	c.task = task;
 	memcpy(native_scratch.text, cgroup, cgroup_len);
 	enf_subject_eval(&c, 0, cgroup_len);
-	return native_scratch.bad_image ? -EBADMSG : 0;
+	return native_scratch.lapses & ENF_LAPSE_IMAGE ? -EBADMSG : 0;
 }
 
 /* The operands of *e*, whose tail is at *tail*. Returns: 0, or -EINVAL if it does not fit together. */
@@ -229,5 +230,5 @@ static int enf_native_replay(const void *image, unsigned int size, struct enf_ta
 	memset(asked, 0, ENF_ROW_MARKS * sizeof(*asked));
 	if (verdict->audit_row != ENF_NONE)
 		enf_marks_asked(&c, verdict->audit_row, (__u64 *)asked);
-	return native_scratch.bad_image ? -EBADMSG : 0;
+	return native_scratch.lapses & ENF_LAPSE_IMAGE ? -EBADMSG : 0;
 }

@@ -6,6 +6,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from enforcer.kernel_counters import COUNTERS
 from enforcer.ui.history import ROWS, SPAN, spark
 from enforcer.ui.lists import heading, short
 from enforcer.ui.model import Link
@@ -18,27 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["head", "health_rows", "rates_panel"]
 
-_TROUBLES = {
-    "passed_by": "passed undecided",
-    "no_scratch": "decided without working memory",
-    "no_core": "refused without the core",
-    "no_task": "decided, subject unknown",
-    "path_unknown": "paths unknown",
-    "argv_unknown": "arguments unknown",
-    "name_unknown": "names unknown",
-    "exe_unknown": "executables unknown",
-    "on_error": "decided by onError",
-    "signal_failed": "signals not delivered",
-    "fork_refused": "forks refused, out of memory",
-    "bind_refused": "binds refused, out of memory",
-    "bad_image": "bad image",
-    "overflow": "too many conditions met",
-    "guard_refused": "attempts on the engine refused",
-    "mark_lost": "marks lost, no room",
-    "root_lost": "roots of containers lost, no room",
-    "attempt_lost": "attempts not decided while policies changed",
-    "no_set": "decided anew, no number for the subjects",
-}
+_TROUBLES = {name: each.trouble for name, each in COUNTERS.items() if each.trouble}
 """What counters of the kernel side say if they are not 0."""
 
 

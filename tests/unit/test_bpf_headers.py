@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from enforcer.libbpf import abi
+
 ROOT = Path(__file__).parents[2]
 HEADERS = sorted((ROOT / "bpf" / "include").glob("*.h"))
 SOURCES = sorted((ROOT / "bpf" / "src").glob("*.c"))
@@ -76,3 +78,11 @@ def test_units_include_no_sources():
     names = {name for file in (*HEADERS, *SOURCES) for name in included(file)}
 
     assert not [name for name in names if name.endswith(".c")]
+
+
+@pytest.mark.parametrize("name", abi.STATS)
+def test_every_counter_is_counted(name):
+    """A counter that no program counts would say 0 for ever."""
+    readers = [header for header in HEADERS if header.name != "enforcer_abi.h"]
+
+    assert [file for file in (*SOURCES, *readers) if f"ENF_STAT_{name}" in file.read_text()]

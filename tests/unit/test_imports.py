@@ -20,6 +20,7 @@ LEVELS = {
         "colours": 0,
         "errors": 0,
         "garbage": 0,
+        "kernel_counters": 0,
         "mountinfo": 0,
         "places": 0,
         "safe_text": 0,

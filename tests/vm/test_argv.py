@@ -13,6 +13,7 @@ from pathlib import Path
 
 import attrs
 import fuse_server
+import header
 import pytest
 from daemon import kernel_counts, until
 from engine import Engine, running
@@ -21,7 +22,7 @@ from programs import RAN, Ended, Workshop
 from starving import without_memory
 
 ROOT = Path("/opt/enforcer-test-argv")
-INSIDE, EVERYWHERE = ROOT / "inside", ROOT / "everywhere"
+INSIDE, EVERYWHERE, MANY = ROOT / "inside", ROOT / "everywhere", ROOT / "many"
 CONTAINER = Path(f"/sys/fs/cgroup/docker-{'ab' * 32}.scope")
 EVIL, GOOD = "x>/dev/tcp/192.0.2.1/4", "x>/dev/null"
 KILLED = Ended(-signal.SIGKILL, ran=False)
@@ -49,6 +50,27 @@ spec:
       action: kill
 """
 
+# Each of two words meets half of the conditions that an operation may meet, and ten more.
+HALF = header.constant("ENF_MAX_TOUCHED") // 2 + 10
+WORDS = [letter * HALF for letter in "bc"]
+MANY_CONDITIONS = "".join(
+    f"""---
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata: {{name: {name}}}
+spec:
+  rules:
+"""
+    + "".join(
+        f"    - {{exec: {{}}, match: {{path: {MANY}, args: [{{index: any, prefix: {word}}}]}}, action: {action}}}\n"
+        for word in words
+    )
+    for name, action, words in (
+        ("other", "kill", ["other"]),
+        ("many", "log", [word[:end] for word in WORDS for end in range(1, HALF + 1)]),
+    )
+)
+
 BEFORE = """
 apiVersion: enforcer/v1
 kind: EnforcerPolicy
@@ -67,7 +89,7 @@ FORMS = {
 @pytest.fixture(scope="module")
 def shop() -> Iterator[Workshop]:
     it = Workshop.open(ROOT)
-    for program in (INSIDE, EVERYWHERE):
+    for program in (INSIDE, EVERYWHERE, MANY):
         it.program(program.name)
     CONTAINER.mkdir()
     yield it
@@ -151,7 +173,7 @@ def test_policies_that_change_in_the_middle_of_an_exec(shop, fuse, tmp_path):
 
 @pytest.fixture(scope="module")
 def engine(shop, controls, tmp_path_factory) -> Iterator[Engine]:
-    with running(POLICY, tmp_path_factory.mktemp("argv")) as it:
+    with running(POLICY + MANY_CONDITIONS, tmp_path_factory.mktemp("argv")) as it:
         yield it
 
 
@@ -193,3 +215,19 @@ def test_programs_for_which_there_is_no_memory(shop, controls, engine):
     assert [KILLED, KILLED] == starved
     assert after["no_scratch"] - before["no_scratch"] >= 2
     assert shop.run(EVERYWHERE, GOOD) == RAN
+
+
+def test_more_conditions_than_an_operation_may_meet(shop, engine):
+    """What they say is unknown then, and a rule on other arguments refuses on error. That is counted."""
+    before = kernel_counts()
+    few = [shop.run(MANY, word) for word in WORDS]
+    between = kernel_counts()
+    many = shop.run(MANY, *WORDS)
+    after = kernel_counts()
+
+    assert [RAN, RAN] == few
+    assert KILLED == many
+    assert [between["overflow"] - before["overflow"], after["overflow"] - between["overflow"]] == [
+        0,
+        1,
+    ]

@@ -18,6 +18,8 @@ from enforcer.cli.schema_page import renew
 from enforcer.cli.schemas import DOCUMENTS, SCHEMAS, schema
 from enforcer.cli.typed_schema import schema_of
 from enforcer.errors import UnsupportedError
+from enforcer.kernel_counters import COUNTERS
+from enforcer.libbpf.abi import STATS
 
 ROOT = Path(__file__).parents[3]
 
@@ -216,3 +218,8 @@ def test_another_form_is_wrong_usage(capsys):
 
     assert Exit.USAGE == ended.value.code
     assert "'out.txt' is not one of text, json" in capsys.readouterr().err
+
+
+def test_every_counter_of_the_kernel_side_is_explained():
+    """Those of the programs, and the kernel's own."""
+    assert {*(name.lower() for name in STATS), "passed_by"} == COUNTERS.keys()
