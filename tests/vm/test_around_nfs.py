@@ -15,6 +15,7 @@ from pathlib import Path
 
 import nfs_share
 import pytest
+from daemon import kernel_counts
 from engine import Engine, python, running
 
 _SERVED, _MOUNTED, _LOCAL = Path("/srv/served"), Path("/srv/by-nfs"), Path("/srv/beside-nfs")
@@ -46,6 +47,10 @@ spec:
     file: read
     match: {{path: [{_MOUNTED}/*/secret, {_LOCAL}/*/secret], process: {{uid: {_STRANGER}}}}}
     action: {{deny: {{errno: EDOM}}}}
+  - name: kept
+    file: read
+    match: {{path: {_SERVED}/*/kept}}
+    action: kill
 """
 
 
@@ -137,3 +142,18 @@ def test_who_may_read_it_removes_it(share: Path, engine: Engine) -> None:
     (place / "secret").unlink()
 
     assert ["other"] == [each.name for each in place.iterdir()]
+
+
+def test_the_server_s_thread_cannot_be_killed(share: Path, engine: Engine) -> None:
+    """What the client asks for is refused all the same; the record and a counter say that the signal came to nothing."""
+    place = _place(share, "kept")
+    (_SERVED / "kept" / "kept").write_text(_SECRET)
+    before = kernel_counts()
+
+    read = python("print(open(sys.argv[1]).read())", str(place / "kept"))
+
+    assert (1, b"") == (read.returncode, read.stdout)
+    assert kernel_counts()["signal_failed"] > before["signal_failed"]
+    told = engine.wait_for(lambda e: e.get("rule") == "kept")
+    assert (told["action"], told["signalFailed"], told["prevented"]) == ("kill", True, True)
+    assert _SECRET == (place / "other").read_text()

@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 import compiled
 import pytest
+from daemon import kernel_counts
 from engine import Engine, attempt, running
 from patience import scaled
 
@@ -315,3 +316,18 @@ def test_record_says_who(engine):
     event = engine.wait_for(lambda e: e["object"].get("path") == f"{ROOT}/files/by-parent")
     assert f"{ROOT}/plain" == event["process"]["exe"]
     assert (os.getuid(), "/") == (event["process"]["uid"], event["process"]["cgroup"])
+
+
+def test_an_executable_with_a_long_path_is_unknown(engine):
+    """It may be the one that the rule names: that refuses on error, and is counted."""
+    far = ROOT.joinpath(*["d" * 100] * 3)
+    far.mkdir(parents=True)
+    program = shutil.copy(ROOT / "plain", far)
+    before = kernel_counts()["exe_unknown"]
+
+    ended = attempt(program, *_argv("open by-binary open by-uid open free"))
+
+    assert ended.stdout.decode().strip() == f"{NO} ok ok"
+    assert kernel_counts()["exe_unknown"] > before
+    event = engine.wait_for(lambda e: e["object"].get("path") == f"{ROOT}/files/by-binary")
+    assert (event["onError"], event["process"]["exe"]) == (True, None)
