@@ -27,6 +27,7 @@ from enforcer.policy.language.vocabulary import (
 )
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 from enforcer.policy.readers.arguments import ARGUMENT_OPERATORS
+from enforcer.policy.schema.limits import LIMITS
 from enforcer.policy.schema.pages import renewed
 
 __all__ = ["BEGIN", "END", "renew", "tables"]
@@ -115,6 +116,10 @@ def _lines() -> Iterator[str]:
     yield from _section(
         "Placeholders",
         _table(("placeholder", "meaning"), ((f"`{{{k}}}`", v) for k, v in PLACEHOLDERS.items())),
+    )
+    yield from _section(
+        "Limits",
+        _table(("of", "at most", "beyond that"), ((e.of, f"{e.most:,}", e.beyond) for e in LIMITS)),
     )
 
 

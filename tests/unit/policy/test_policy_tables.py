@@ -31,6 +31,7 @@ from enforcer.policy.model.policy import OnError, Verb
 from enforcer.policy.readers import values
 from enforcer.policy.readers.arguments import MAX_INDEX
 from enforcer.policy.schema.fragments import up_to
+from enforcer.policy.schema.limits import LIMITS
 from enforcer.policy.schema.policy import schema
 from enforcer.policy.schema.reference import renew
 from enforcer.policy.store import load_text, policy_files
@@ -125,6 +126,18 @@ def test_the_reference_is_current():
     """docs/policy-language.md carries the tables as they are."""
     assert renew(DOCUMENT) == DOCUMENT
     assert "| `mmapExec` |" in DOCUMENT
+
+
+def test_every_limit_of_the_compiler_is_in_the_reference():
+    """But for those of one point, of which the page on points tells."""
+    sources = "".join(path.read_text() for path in (ROOT / "enforcer/compiler").glob("*.py"))
+    asked = set(re.findall(r'limits\.check\(\s*"(\w+)"', sources))
+
+    assert asked - {limit.name for limit in LIMITS} == {
+        "ENF_POINT_NAME",
+        "ENF_POINT_ARGS",
+        "ENF_POINT_OPERANDS",
+    }
 
 
 def test_the_policies_of_the_reference_load():
