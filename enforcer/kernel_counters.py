@@ -73,7 +73,7 @@ COUNTERS: Final = {
     ),
     "signal_failed": KernelCounter(
         "Signals that could not be sent.",
-        "The operation is refused all the same.",
+        "A refusal stands. Where only the signal prevents, the record says `prevented: false`.",
         "signals not delivered",
     ),
     "fork_refused": KernelCounter(
@@ -93,7 +93,7 @@ COUNTERS: Final = {
     ),
     "overflow": KernelCounter(
         "Operations, and labels of processes, that met more than 512 different conditions.",
-        "All texts and numbers are unknown: `onError` decides.",
+        "Conditions beyond these are unknown: `onError` decides.",
         "too many conditions met",
     ),
     "guard_refused": KernelCounter(
