@@ -98,7 +98,7 @@ check: build
 	$(VENV)/bin/mypy --strict enforcer
 	$(VENV)/bin/mypy --strict tests/vm/lab
 	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED_C)
-	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/test_repository.py tests/unit/events/test_event_schema.py
+	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/events/test_event_schema.py
 
 test: ready-for-guests
 	@$(INNER)

@@ -194,7 +194,7 @@ def uncounted(engine) -> Iterator[None]:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_container_s_first_program(form, shop, controls, engine, uncounted):
     """Until that is run, what runs in the cgroup of a container counts as the host's."""
-    assert [RAN] * len(controls) == controls
+    assert [RAN] * 5 == controls
 
     assert entering(shop, form, INSIDE, EVIL) == KILLED
     assert entering(shop, form, EVERYWHERE, EVIL) == KILLED
@@ -203,7 +203,7 @@ def test_a_container_s_first_program(form, shop, controls, engine, uncounted):
 
 def test_a_program_that_is_run_by_who_was_there_before(shop, controls, engine, uncounted):
     """As this process was: what it runs becomes the host's with that exec."""
-    assert [RAN] * len(controls) == controls
+    assert [RAN] * 5 == controls
 
     assert shop.run(EVERYWHERE, EVIL) == KILLED
     assert shop.run(EVERYWHERE, GOOD) == RAN
@@ -224,7 +224,7 @@ def test_programs_for_which_there_is_no_memory(shop, controls, engine):
 
 def test_more_conditions_than_an_operation_may_meet(shop, controls, engine):
     """What they say is unknown then, and a rule on other arguments refuses on error. That is counted."""
-    assert [RAN] * len(controls) == controls
+    assert [RAN] * 5 == controls
     before = kernel_counts()
     few = [shop.run(MANY, word) for word in WORDS]
     between = kernel_counts()

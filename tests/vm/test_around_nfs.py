@@ -173,3 +173,4 @@ def test_the_server_s_thread_cannot_be_killed(
     assert kernel_counts()["signal_failed"] > before["signal_failed"]
     told = engine.wait_for(lambda e: e.get("rule") == "kept")
     assert (told["action"], told["signalFailed"], told["prevented"]) == ("kill", True, True)
+    assert _SECRET == (share / "kept" / "other").read_text()
