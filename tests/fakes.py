@@ -64,7 +64,10 @@ def raw_event(
         "name_len": len(name),
         "argc": argc,
     }
+    head |= {f"ops[{i}]": header.constant("ENF_NO_OP") for i in range(4)}
     head |= values
+    if "ops[0]" not in values:
+        head["ops[0]"] = head["op"]
     return LAYOUT.head.pack(*head.values()) + path + exe + name
 
 

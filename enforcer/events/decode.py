@@ -8,6 +8,7 @@ makes no sense is an error of that record alone; the caller counts it and goes o
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +33,7 @@ KINDS: dict[int, type[Op | GuardAct]] = {
     _abi.ENF_EVENT_ACCESS: Op,
 }
 """What *op* counts, by the kind of the event."""
-_MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches", "attempt"})
+_MADE = frozenset({"path", "exe", "name", "args", "asked", "mark_at", "matches", "attempt", "ops"})
 _KEPT = frozenset(attrs.fields_dict(Event)) - _MADE
 _OPENS = frozenset({Op.READ, Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE})
 """Operations that have no name besides their path: what stands in its place is how that was asked for."""
@@ -106,10 +107,12 @@ class Decoder:
         mark_at: tuple[int, ...] = ()
         if kept["row_flags"] & RowFlag.WITHIN:
             mark_at = tuple(value for key, value in values.items() if key.startswith("mark_at["))
+        ops = _ops(values) if isinstance(kept["op"], Op) else ()
         asked, attempt = b"", None
         if kept["op"] is Op.ATTEMPT:
             attempt = Attempt(values["code"], values["arg[0]"], _attempted(values["bits"]))
             kept |= {"op": attempt.ops[0], "code": 0, "bits": 0, "error": 0}
+            ops = attempt.ops
         if kept["op"] in _OPENS or attempt is not None:
             asked, name = name, b""
         return Event(
@@ -123,12 +126,22 @@ class Decoder:
             mark_at=mark_at,
             matches=_matches(values, attempt),
             attempt=attempt,
+            ops=ops,
         )
 
 
 _NO_WORDS = Words(b"")
 _POINT_NUMBERS = _abi.ENF_SYS_ARGS
 _ROOM = _abi.ENF_MATCHES
+_OPS = tuple(f"ops[{i}]" for i in range(4))
+
+
+def _ops(values: dict[str, Any]) -> tuple[Op, ...]:
+    numbers = itertools.takewhile(_abi.ENF_NO_OP.__ne__, (values[name] for name in _OPS))
+    try:
+        return tuple(map(Op, numbers))
+    except ValueError as error:
+        raise MalformedEventError(str(error)) from error
 
 
 def _attempted(bits: int) -> tuple[Op, ...]:

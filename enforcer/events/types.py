@@ -120,6 +120,7 @@ class Event:
     *matches* are what the policies said, where more than one said something, and *n_matches* how many these
     were, also those that found no room;
     *attempt* is set for what the kernel itself refused; *op* is then what the call would have been first of all;
+    *ops* are all operations that the access was, such as reading and writing of a file opened for both;
     *repeats* are more records of its kind, which this one stands for, and *last_ns* says when the last of them came;
     *line* says, in a recording, how the program came to be.
     """
@@ -178,6 +179,7 @@ class Event:
     matches: tuple[Match, ...] = ()
     n_matches: int = 0
     attempt: Attempt | None = None
+    ops: tuple[Op, ...] = ()
     line: int = 0
     present: int = 0
     drift: int = 0

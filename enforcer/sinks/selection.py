@@ -48,20 +48,22 @@ class Selection:
         """
         Whether *record* is for this output.
 
-        It is if what some policy said of the access is: also where another policy decided.
+        It is if what some policy said of the access is: also where another policy decided. An access that is
+        several operations, such as opening a file for reading and writing, is for whoever wants one of them.
         """
         if isinstance(record, Lost):
             return True
         event = record.event
-        return self._wants(event.action, event.op, record.origin) or any(
-            self._wants(said.match.action, said.match.op, said.origin) for said in record.said
+        if not any(map(self._wants_operation, (event.op, *event.ops))):
+            return False
+        return self._wants(event.action, record.origin) or any(
+            self._wants(said.match.action, said.origin) for said in record.said
         )
 
-    def _wants(self, action: Verb, op: Op | GuardAct, origin: Origin) -> bool:
+    def _wants(self, action: Verb, origin: Origin) -> bool:
         return (
             self._wants_action(action)
             and self._wants_severity(origin.severity)
-            and self._wants_operation(op)
             and self._wants_policy(origin.policy)
         )
 

@@ -30,7 +30,10 @@ class LiftSpec:
 
 
 _REPLACES = "create write unlink"
-_MADE = "regular files and unix sockets, which are file: create, as those that open and bind make"
+_MADE = (
+    "make regular files and unix sockets, which are file: create, as those that open and bind make"
+)
+_CONNECTED = "send without an address on a connected socket: network: connect decides on its peer"
 
 LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "execve": LiftSpec("exec", "exec", {0: "path"}),
@@ -106,5 +109,5 @@ LIFTED_SYSCALLS: dict[str, LiftSpec] = {
     "connect": LiftSpec("network", "connect", {}),
     "accept": LiftSpec("network", "accept", {}),
     "accept4": LiftSpec("network", "accept", {}),
-    "sendto": LiftSpec("network", "send", {}),
+    "sendto": LiftSpec("network", "send", {}, left=_CONNECTED),
 }

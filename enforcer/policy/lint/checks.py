@@ -57,7 +57,7 @@ def lifted_syscall(policy: Policy, host: Host) -> Iterator[Issue]:
         )
         left = LIFTED_SYSCALLS[rule.syscall].left
         if left and rule.action.verb >= Verb.DENY:
-            said = f"rule {rule.name!r} on {rule.syscall} does not refuse it to make {left}"
+            said = f"rule {rule.name!r} on {rule.syscall} does not refuse it to {left}"
             yield warning(rule.span, said)
 
 

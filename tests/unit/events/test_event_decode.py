@@ -71,6 +71,14 @@ def test_no_args_without_argc():
     assert found.name == b"a\0b"
 
 
+def test_operations_end_where_there_is_none():
+    """All that the access was, the one that decided among them."""
+    assert (Op.READ, Op.WRITE) == event(
+        **{"op": Op.WRITE, "ops[0]": Op.READ, "ops[1]": Op.WRITE}
+    ).ops
+    assert (Op.EXEC,) == event(op=Op.EXEC).ops
+
+
 def test_padding_after_the_record_is_ignored():
     """A ring buffer hands over multiples of eight bytes."""
     assert DECODER.decode(raw_event(path=b"/x") + b"\0" * 6).path == b"/x"

@@ -29,11 +29,18 @@ TOLD = (
 )
 
 
+def _op(told: int) -> int:
+    """Return the operation of *told*."""
+    return told >> MatchBits.OP_AT & 63
+
+
 def record(*told: int, number: int | None = None) -> Record:
     """Make a record of a write that the first policy refused, and of which *told* was said."""
+    ops = dict(zip(("ops[0]", "ops[1]"), dict.fromkeys((Op.WRITE, *map(_op, told))), strict=False))
     return enricher(*ORIGINS).enrich(
         event(
             op=Op.WRITE,
+            **ops,
             action=Verb.DENY,
             flags=ENFORCED | PREVENTED,
             path=b"/srv/key",

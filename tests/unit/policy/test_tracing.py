@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 
 import pytest
@@ -500,6 +501,28 @@ def test_hooks_that_are_refused(text, message):
             "4 (read), 2 (write)",
         ),
         ("{index: 0, operator: Equal, values: [/a]}", "security_mmap_file", "needs argument 1"),
+        *(
+            (
+                f"{{index: 1, operator: {operator}}}",
+                "security_mmap_file",
+                f"so {missed} would be missed: compare it with Mask",
+            )
+            for operator, missed in (
+                ("In, values: [4, 3]", "3"),
+                ("InRange, values: ['3:7']", "3"),
+                ("GT, values: [2]", "3"),
+            )
+        ),
+        *(
+            (f"{{index: {index}, operator: {operator}}}", call, f"so {missed} would be missed")
+            for index, operator, call, missed in (
+                (2, "Mask, values: [6]", "security_file_mprotect", "2"),
+                (2, "In, values: [4, 3]", "security_file_mprotect", "3"),
+                (1, "In, values: [4, 10, 34]", "security_file_permission", "10, 34"),
+                (1, "Mask, values: [3]", "security_file_permission", "1"),
+                (1, "In, values: [2, 7]", "security_kernel_read_file", "7"),
+            )
+        ),
         ("{index: 2, operator: NotEqual, values: [5]}", "cap_capable", "would cost too much"),
     ],
 )
@@ -1048,6 +1071,62 @@ def test_what_is_not_compared_at_a_point(kind, operator, values, message):
     )
 
     assert any(message in line for line in refused(text)), refused(text)
+
+
+@pytest.mark.parametrize(
+    ("filter_", "operations"),
+    [
+        ("Mask, values: [7]", ["read", "write", "mmapExec"]),
+        ("Mask, values: [3, 4]", ["read", "write", "mmapExec"]),
+        ("GT, values: [3]", ["mmapExec"]),
+        ("InRange, values: ['2:7']", ["write", "mmapExec"]),
+        ("LT, values: [4]", ["read", "write"]),
+        ("In, values: [4, 6]", ["mmapExec"]),
+    ],
+)
+def test_every_protection_that_a_filter_holds_for_is_decided(filter_, operations):
+    """A mapping for several purposes counts as each of them."""
+    text = matching(
+        f"{{index: 1, operator: {filter_}}}",
+        call="security_mmap_file",
+        args="[{index: 1, type: int}]",
+    )
+
+    found = {op.name for rule in spec(text).rules if rule.event == "file" for op in rule.operations}
+    assert set(operations) == found
+
+
+def test_what_is_repeated_and_stricter_stays():
+    """The call by descriptor also decides on descriptors that were open before."""
+    text = (
+        "{lists: [{name: both, type: syscalls, values: [sys_creat, sys_write]}], kprobes: [{"
+        "call: 'list:both', syscall: true, args: [{index: 0, type: fd}], selectors: [{matchArgs: "
+        "[{index: 0, operator: Prefix, values: [/srv/]}], matchActions: [{action: Sigkill}]}]}]}"
+    )
+
+    assert [False, True] == [rule.strict for rule in spec(text).rules]
+
+
+@pytest.mark.parametrize(
+    ("values", "address", "holds"),
+    [
+        ("['::/0']", "192.0.2.1", False),
+        ("['::/0']", "2001:db8::1", True),
+        ("['::/0']", "::", True),
+        ("['::/64']", "192.0.2.1", False),
+        ("['::/96']", "::1", True),
+        ("['::ffff:192.0.2.0/120']", "192.0.2.1", True),
+        ("['::/0', 0.0.0.0/0]", "192.0.2.1", True),
+    ],
+)
+def test_networks_of_ipv6_have_no_addresses_of_ipv4(values, address, holds):
+    """Tetragon keeps a table for each of them."""
+    (rule,) = spec(matching(f"{{index: 0, operator: DAddr, values: {values}}}", **TCP)).rules
+    (condition,) = [c for c in rule.conditions if c.field.name == "address"]
+
+    ip = ipaddress.ip_address(address)
+    number = int(ip) | (0xFFFF << 32 if ip.version == 4 else 0)
+    assert holds == any(value.low <= number <= value.high for value in condition.values)
 
 
 @pytest.mark.parametrize(

@@ -148,6 +148,22 @@ def test_mappings_of_files_that_become_executable_are_said_to_be_left_out(call):
 
 
 @pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("security_inode_mknod", "unix sockets that are bound to a name"),
+        ("security_ptrace_access_check", "accesses that only read"),
+        ("fd_install", "descriptors that come from another process"),
+    ],
+)
+def test_what_a_hook_is_called_for_besides_is_said(call, words):
+    """A hook that becomes a narrower operation: who refuses is warned."""
+    for action, level in (("Sigkill", "warning"), ("Post", "info")):
+        (issue,) = said(f"{{call: {call}, selectors: [{{matchActions: [{{action: {action}}}]}}]}}")
+
+        assert f"{level}: {call}: {words}" in issue
+
+
+@pytest.mark.parametrize(
     ("file", "notes"),
     [
         ("", 0),

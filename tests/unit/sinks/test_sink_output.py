@@ -90,6 +90,17 @@ def test_an_output_takes_what_it_selects(selection, wanted):
     assert len(wire.got) == wanted
 
 
+@pytest.mark.parametrize(
+    ("wanted", "is_taken"),
+    [("file.write", True), ("file.read", True), ("file", True), ("file.append", False)],
+)
+def test_an_access_of_two_operations_is_for_whoever_wants_one(wanted, is_taken):
+    """A file that is opened for both is read and written, whichever of these the rule was on that decided."""
+    both = denied(**{"op": Op.READ, "ops[0]": Op.READ, "ops[1]": Op.WRITE})
+
+    assert is_taken == Selection(operations=frozenset({wanted})).wants(both)
+
+
 def test_losses_are_told_to_everybody():
     """Nobody selects what is missing away."""
     wire = Wire()

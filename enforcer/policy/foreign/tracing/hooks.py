@@ -9,6 +9,7 @@ of an argument to a field. A function that is not in the table is refused.
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 
 import attrs
 
@@ -18,7 +19,17 @@ from enforcer.policy.language.vocabulary import FIELDS, LIFTED_SYSCALLS
 from enforcer.policy.model.points import Point, PointKind
 from enforcer.policy.model.policy import Condition, Flag, Interval
 
-__all__ = ["FUNCTIONS", "LSM_HOOKS", "Hook", "Operand", "Socket", "at", "entered", "lifted"]
+__all__ = [
+    "FUNCTIONS",
+    "LSM_HOOKS",
+    "Choices",
+    "Hook",
+    "Operand",
+    "Socket",
+    "at",
+    "entered",
+    "lifted",
+]
 
 
 class Socket(enum.Enum):
@@ -30,8 +41,26 @@ class Socket(enum.Enum):
     PLAIN = "plain"
 
 
-Operand = str | Socket | ArgKind | dict[int, str]
-"""A field of the object; a socket; what is passed to a system call; numbers that choose operations, parted by spaces."""
+@attrs.frozen
+class Choices:
+    """
+    An argument whose numbers say what the hook is called for.
+
+    Attributes:
+        words: operations by number, parted by spaces; by bit if *is_bits*.
+        passed: what the kernel passes there, if that is more than *words* and *undecided*.
+        undecided: numbers that are not decided on, and what they are.
+        is_bits: several may be meant at once.
+    """
+
+    words: dict[int, str]
+    passed: Collection[int] = ()
+    undecided: dict[int, str] = attrs.field(factory=dict)
+    is_bits: bool = False
+
+
+Operand = str | Socket | ArgKind | Choices
+"""A field of the object; a socket; what is passed to a system call; numbers that choose operations."""
 
 
 @attrs.frozen
@@ -50,7 +79,6 @@ class Hook:
         opened: operations that are decided when the file is opened, and not at the hook itself.
         point: decided there, whatever it means.
         without_file: by an operation on files, what it means as well where there is no file.
-        undecided: by argument, numbers that are not decided on, and what they are.
         missed: what it means and is not decided, a clause.
     """
 
@@ -66,7 +94,6 @@ class Hook:
     opened: tuple[str, ...] = ()
     point: Point | None = None
     without_file: dict[str, Hook] = attrs.field(factory=dict)
-    undecided: dict[int, dict[int, str]] = attrs.field(factory=dict)
     missed: str = ""
 
 
@@ -87,11 +114,18 @@ def _numbers(field: str, *numbers: int) -> Condition:
 
 _FROM_MEMORY = (Flag(FIELDS["fileless"], wanted=True),)
 _TCP = (_numbers("protocol", PROTOCOLS["tcp"]),)
-_MAPPED: dict[int, str] = {1: "read", 2: "write", 4: "mmapExec"}
+# PROT_READ, PROT_WRITE and PROT_EXEC in any combination; PROT_NONE gives nothing.
+_PROTECTIONS = range(1, 8)
+_MAPPED = Choices({1: "read", 2: "write", 4: "mmapExec"}, _PROTECTIONS, is_bits=True)
+_PROTECTED = Choices({4: "protectExec"}, _PROTECTIONS, is_bits=True)
 _OPENED = ("read", "write")
-_SHARING: dict[int, str] = {1: "read write mmapExec", 2: "read mmapExec"}
-_READ_ID: dict[int, str] = {1: "firmware", 2: "module", 3: "kexec", 4: "kexec"}
-_OTHER_IDS = {5: "policies of other LSMs", 6: "certificates"}
+_SHARING = Choices({1: "read write mmapExec", 2: "read mmapExec"}, (1, 2, 3), is_bits=True)
+# MAY_READ or MAY_WRITE, one at a time: rw_verify_area() of fs/read_write.c, iterate_dir() of fs/readdir.c.
+_PERMISSIONS = Choices({4: "read", 2: "write"}, is_bits=True)
+_READ_ID = Choices(
+    {1: "firmware", 2: "module", 3: "kexec", 4: "kexec"},
+    undecided={5: "policies of other LSMs", 6: "certificates"},
+)
 _EXEC = _hook("exec exec", {0: "path"})
 _MAKE_MAP = _hook("kernel bpf", fixed=(_numbers("command", 0),))
 _LOAD_PROGRAM = _hook("kernel bpf", fixed=(_numbers("command", 5),))
@@ -100,6 +134,12 @@ _NO_FILE = {"mmapExec": _hook("memory mapExec")}
 _MAPPINGS = (
     "what was mapped from a file and never written to is not decided on when it becomes executable: "
     "file: mmapExec does that, together with every executable mapping of a file"
+)
+_BOUND = "unix sockets that are bound to a name are not decided on: file: create does that"
+_READ_ONLY = "accesses that only read, such as of /proc/PID/environ and maps, are not decided on"
+_RECEIVED = (
+    "descriptors that come from another process, or by O_PATH, are not decided on: file: read and write with "
+    "strict: true decide on their use"
 )
 _MOUNTS = "mount mount bind remount propagation move"
 
@@ -111,13 +151,9 @@ _LSM: dict[str, Hook] = {
     "bprm_committing_creds": _EXEC,
     "bprm_committed_creds": _EXEC,
     "file_open": _hook("file open", {0: "path"}),
-    "file_permission": _hook(
-        "file read write", {0: "path", 1: {4: "read", 2: "write"}}, strict=True
-    ),
+    "file_permission": _hook("file read write", {0: "path", 1: _PERMISSIONS}, strict=True),
     "file_truncate": _hook("file truncate", {0: "path"}),
-    "file_mprotect": _hook(
-        "memory protectExec", {2: {4: "protectExec"}}, needs=2, missed=_MAPPINGS
-    ),
+    "file_mprotect": _hook("memory protectExec", {2: _PROTECTED}, needs=2, missed=_MAPPINGS),
     "mmap_file": _hook(
         "file read write mmapExec",
         {0: "path", 2: _MAPPED, 3: _SHARING},
@@ -139,7 +175,7 @@ _LSM: dict[str, Hook] = {
     "inode_unlink": _hook("file unlink", {1: "path"}),
     "inode_mkdir": _hook("file mkdir", {1: "path", 2: "mode"}),
     "inode_rmdir": _hook("file rmdir", {1: "path"}),
-    "inode_mknod": _hook("file mknod", {1: "path"}),
+    "inode_mknod": _hook("file mknod", {1: "path"}, missed=_BOUND),
     "inode_symlink": _hook("file symlink", {1: "path"}),
     "inode_link": _hook("file link", {0: "path", 2: "path"}),
     "inode_rename": _hook("file rename", {1: "path", 3: "path"}),
@@ -153,7 +189,7 @@ _LSM: dict[str, Hook] = {
     "socket_accept": _hook("network accept", {0: Socket.LOCAL}),
     # ---- Processes
     "task_kill": _hook("process signal", {2: "signal"}),
-    "ptrace_access_check": _hook("process ptrace"),
+    "ptrace_access_check": _hook("process ptrace", missed=_READ_ONLY),
     "ptrace_traceme": _hook("process traceme"),
     "task_fix_setuid": _hook("process setuid"),
     "task_fix_setgid": _hook("process setgid"),
@@ -161,15 +197,8 @@ _LSM: dict[str, Hook] = {
     "capable": _CAPABLE,
     "userns_create": _hook("process userns"),
     # ---- The kernel
-    "kernel_read_file": _hook(
-        "kernel module firmware kexec", {0: "path", 1: _READ_ID}, undecided={1: _OTHER_IDS}
-    ),
-    "kernel_load_data": _hook(
-        "kernel module firmware kexec",
-        {0: _READ_ID},
-        flags=_FROM_MEMORY,
-        undecided={0: _OTHER_IDS},
-    ),
+    "kernel_read_file": _hook("kernel module firmware kexec", {0: "path", 1: _READ_ID}),
+    "kernel_load_data": _hook("kernel module firmware kexec", {0: _READ_ID}, flags=_FROM_MEMORY),
     "kernel_module_request": _hook("kernel moduleRequest", {0: "module"}),
     "bpf": _hook("kernel bpf", {0: "command"}),
     "bpf_map_create": _MAKE_MAP,
@@ -197,7 +226,7 @@ _DIFFERENT = {
     "security_bprm_check": _EXEC,
 }
 _OTHERS = {
-    "fd_install": _hook("file open", {1: "path"}),
+    "fd_install": _hook("file open", {1: "path"}, missed=_RECEIVED),
     "tcp_connect": _hook("network connect", {0: Socket.REMOTE}, fixed=_TCP),
     "inet_csk_listen_start": _hook("network listen", {0: Socket.LOCAL}, fixed=_TCP),
     "cap_capable": _CAPABLE,

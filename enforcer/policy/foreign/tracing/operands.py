@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 
 import attrs
 
 from enforcer.errors import PolicyError
+from enforcer.policy.foreign.tracing.choices import chosen, undecided
 from enforcer.policy.foreign.tracing.filters import Filter
-from enforcer.policy.foreign.tracing.hooks import Hook, Operand, Socket
+from enforcer.policy.foreign.tracing.hooks import Choices, Hook, Operand, Socket
 from enforcer.policy.foreign.tracing.numbers import (
     NUMBER_OPERATORS,
     Ranges,
@@ -98,8 +99,10 @@ def read_object(
             context.add(_not_compared(filter_, hook, name), filter_.argument.span)
             continue
         with context.problems.catching():
-            if isinstance(operand, dict):
-                operations = _chosen(filter_, operand, operations, name)
+            if isinstance(operand, Choices):
+                _check_number(filter_, name)
+                wanted = chosen(filter_, operand, name)
+                operations = tuple(word for word in operations if word in wanted)
             elif filter_.operator in ("FileType", "NotFileType") and operand == "path":
                 flags.append(file_type(filter_))
             else:
@@ -112,9 +115,8 @@ def read_object(
     if not kept:
         context.add(f"no operation of {name} has all of these, so the rule would never match", span)
         return None
-    undecided = tuple(_undecided(filters, hook))
     found = tuple(as_cast(_untagged(condition), hook.calls) for condition in conditions)
-    return Object(kept, found, tuple(flags), undecided)
+    return Object(kept, found, tuple(flags), tuple(undecided(filters, hook)))
 
 
 def is_compared(filter_: Filter, hook: Hook) -> bool:
@@ -146,7 +148,7 @@ def _not_compared(filter_: Filter, hook: Hook, name: str) -> str:
 def _called(operand: Operand) -> str:
     if isinstance(operand, str):
         return operand
-    if isinstance(operand, dict):
+    if isinstance(operand, Choices):
         return "number"
     if isinstance(operand, Socket):
         return "socket address" if operand is Socket.ADDRESS else "socket"
@@ -246,6 +248,16 @@ def _negates(filter_: Filter) -> bool:
     return negates
 
 
+def _check_number(filter_: Filter, name: str) -> None:
+    """Refuse what is not compared with numbers, of an argument that is one."""
+    _negates(filter_)
+    if filter_.argument.type not in _TYPES["a number"]:
+        msg = (
+            f"argument {filter_.argument.index} of {name} is a number, not {filter_.argument.type}"
+        )
+        raise PolicyError(msg, filter_.argument.span)
+
+
 def _of_call(filter_: Filter, kind: ArgKind) -> Condition:
     index = filter_.argument.index
     if kind is ArgKind.TEXT:
@@ -310,47 +322,3 @@ def _flags(filter_: Filter, field: FieldSpec) -> CapabilityMask:
             )
         wanted |= mask
     return CapabilityMask("any", wanted)
-
-
-def _chosen(
-    filter_: Filter, choices: dict[int, str], operations: tuple[str, ...], name: str
-) -> tuple[str, ...]:
-    """Return those of *operations* that numbers of the argument stand for."""
-    negate = _negates(filter_)
-    if filter_.argument.type not in _TYPES["a number"]:
-        msg = (
-            f"argument {filter_.argument.index} of {name} is a number, not {filter_.argument.type}"
-        )
-        raise PolicyError(msg, filter_.argument.span)
-    wanted = {choices[key] for key in _meant(filter_, choices, negate=negate)}
-    kept = tuple(word for word in operations if word in " ".join(wanted).split())
-    if not kept:
-        known = ", ".join(f"{key} ({word})" for key, word in choices.items())
-        msg = (
-            f"argument {filter_.argument.index} of {name} is decided on where it is one of {known}, so "
-            "the rule would never match"
-        )
-        raise PolicyError(msg, filter_.span)
-    return kept
-
-
-def _meant(filter_: Filter, known: Iterable[int], *, negate: bool) -> list[int]:
-    """Return those of *known* that *filter_* holds for."""
-    if filter_.operator == "Mask":
-        masks = [mask for mask, _ in bits(filter_, 32)]
-        return [key for key in known if any(key & mask for mask in masks)]
-    found = ranges(filter_).of
-    return [key for key in known if _is_in(key, found) is not negate]
-
-
-def _undecided(filters: Sequence[Filter], hook: Hook) -> Iterator[str]:
-    for index, known in hook.undecided.items():
-        meant = set(known)
-        for filter_ in filters:
-            if filter_.argument.index == index:
-                meant.intersection_update(_meant(filter_, known, negate=_negates(filter_)))
-        yield from (known[key] for key in sorted(meant))
-
-
-def _is_in(key: int, found: Sequence[tuple[int | None, int | None]]) -> bool:
-    return any((low is None or low <= key) and (high is None or key <= high) for low, high in found)

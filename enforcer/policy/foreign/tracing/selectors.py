@@ -388,7 +388,7 @@ def _without_repeated(rules: list[Rule]) -> Iterator[Rule]:
     """Leave out what an earlier rule of the same hook says already: two calls may mean one thing."""
     seen: list[tuple[object, ...]] = []
     for rule in rules:
-        said = (rule.operations, rule.conditions, rule.flags, rule.subject)
+        said = (rule.operations, rule.conditions, rule.flags, rule.subject, rule.strict)
         if said not in seen:
             seen.append(said)
             yield rule

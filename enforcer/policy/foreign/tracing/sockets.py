@@ -6,6 +6,7 @@ Addresses, ports, families and protocols that sockets are compared with.
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Iterator
 
 from enforcer.errors import PolicyError
 from enforcer.policy.foreign.tracing.filters import Filter
@@ -22,7 +23,8 @@ __all__ = ["is_unix_path", "socket_condition"]
 
 _ENDS = {Socket.ADDRESS: "SD", Socket.REMOTE: "D", Socket.LOCAL: "S", Socket.PLAIN: ""}
 _PRIVILEGED, _OTHERS = Interval(0, 1023), Interval(1024, 65535)
-_MAPPED = 0xFFFF << 32
+_MAPPED = Address(0xFFFF << 32, (0xFFFF << 32) + 0xFFFF_FFFF)
+"""IPv4 addresses, as they stand among those of IPv6 (RFC 4291, 2.5.5.2)."""
 
 
 def is_unix_path(filter_: Filter) -> bool:
@@ -54,7 +56,7 @@ def socket_condition(filter_: Filter, socket: Socket, resolver: Resolver) -> Con
         raise PolicyError(_unknown_end(operator, socket), filter_.span)
     negate = operator.startswith("Not")
     if what == "Addr":
-        addresses = tuple(map(_address, filter_.values))
+        addresses = tuple(part for node in filter_.values for part in _addresses(node))
         return Condition(FIELDS["address"], addresses, negate, span=filter_.span)
     if what == "Port":
         ports = tuple(map(_port, filter_.values))
@@ -69,8 +71,13 @@ def _unknown_end(operator: str, socket: Socket) -> str:
     return f"{operator} is not supported by this version: {other} not known yet when it is decided"
 
 
-def _address(node: Node) -> Address:
-    """Read an address or a network, with or without bits below the network part."""
+def _addresses(node: Node) -> Iterator[Address]:
+    """
+    Yield what an address or a network has, with or without bits below the network part.
+
+    A network of IPv6 has no IPv4 addresses, though these lie among its numbers here: in Tetragon, each family has
+    its own table (``filter_addr_map`` in bpf/process/types/basic.h).
+    """
     text = node.text if isinstance(node, Scalar) else ""
     try:
         net = ipaddress.ip_network(text, strict=False) if "%" not in text else None
@@ -80,7 +87,12 @@ def _address(node: Node) -> Address:
         msg = f"{describe(node)} is not an address: names are not looked up"
         raise PolicyError(msg, node.span)
     low, high = int(net.network_address), int(net.broadcast_address)
-    return Address(low | _MAPPED, high | _MAPPED) if net.version == 4 else Address(low, high)
+    if net.version == 4:
+        yield Address(low | _MAPPED.low, high | _MAPPED.low)
+    elif low < _MAPPED.low and high > _MAPPED.high:
+        yield from (Address(low, _MAPPED.low - 1), Address(_MAPPED.high + 1, high))
+    else:
+        yield Address(low, high)
 
 
 def _port(node: Node) -> Interval:
