@@ -95,10 +95,9 @@ class Marks:
         Raises:
             PolicyError: no policy sets one of them.
         """
-        refuses = rule.on_error is OnError.DENY and policy.mode is Mode.ENFORCE
-        return tuple(self._term(policy, rule, asked, refuses=refuses) for asked in rule.within)
+        return tuple(self._term(policy, rule, asked) for asked in rule.within)
 
-    def _term(self, policy: Policy, rule: Rule, asked: Within, *, refuses: bool) -> Term:
+    def _term(self, policy: Policy, rule: Rule, asked: Within) -> Term:
         info = self._known.get((asked.policy or policy.name, asked.mark))
         if info is None:
             msg = (
@@ -109,7 +108,9 @@ class Marks:
             raise PolicyError(msg, asked.span or rule.span)
         if info.scope is Scope.CONTAINER:
             self._longest_ns = max(self._longest_ns, asked.last_ns)
-        if refuses:
+        # Without the mark the operation would be permitted, so what sets it must not happen without it.
+        ends_permission = asked.negate and _is_exception(policy, rule)
+        if policy.mode is Mode.ENFORCE and (rule.on_error is OnError.DENY or ends_permission):
             self._refusing |= 1 << info.number
         if rule.only_marks or (rule.action.verb >= Verb.DENY) == asked.negate:
             self.favouring |= 1 << info.number
@@ -127,7 +128,7 @@ class Marks:
         return self.limits.index(rule.limit) + 1
 
     def is_needed(self, mark: int) -> bool:
-        """Tell whether a rule that refuses asks about what a row calls *mark*."""
+        """Tell whether a refusal hangs on what a row calls *mark*."""
         return bool(mark and self._refusing >> (mark - 1) & 1)
 
     @property
@@ -159,6 +160,20 @@ class Marks:
             "n_marks": max((info.number + 1 for info in found), default=0),
             "n_limits": len(self.limits),
         }
+
+
+def _is_exception(policy: Policy, rule: Rule) -> bool:
+    """Tell whether *rule* permits what *policy* refuses otherwise, by a rule below or by its default."""
+    if rule.only_marks or rule.action.verb >= Verb.DENY:
+        return False
+    default = policy.defaults.get(rule.event)
+    below = itertools.dropwhile(lambda each: each.name != rule.name, policy.rules)
+    return (default is not None and default.verb >= Verb.DENY) or any(
+        each.action.verb >= Verb.DENY
+        and each.event == rule.event
+        and not set(each.operations).isdisjoint(rule.operations)
+        for each in below
+    )
 
 
 def asked_by(policy: Policy, rule: Rule | None) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -28,7 +28,13 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.sessions.counts import Ledger
 
-__all__ = ["ActiveSet", "Pending"]
+__all__ = ["FORGOTTEN", "ActiveSet", "Pending"]
+
+FORGOTTEN: Final = (
+    "the numbers of conditions on processes, or those of marks, had been used up by earlier changes and begin "
+    "anew: all marks are forgotten, and so is what was known of ancestors that have ended"
+)
+"""What is said of a set that does not continue."""
 
 
 @attrs.frozen

@@ -13,6 +13,7 @@ import attrs
 
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
+from enforcer.runtime.policies.active import FORGOTTEN
 from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.sessions.outgoing import Outgoing
 
@@ -132,12 +133,12 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         verifier=old.guard.verifier if old.guard is not None else None,
         mounted=told_at_once(proposal.new.workloads or ()),
     )
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = () if proposal.new.continues else (FORGOTTEN,)
     try:
         old.detach()
     except OSError as error:
         # Both are active: nothing is let through, and the reader must know.
-        warnings = (f"the previous programs are still attached, too: {error}",)
+        warnings += (f"the previous programs are still attached, too: {error}",)
     sessions.outgoing.append(Outgoing.of_session(old, sessions.origins))
     return Commit(is_successor=True, warnings=warnings)
 

@@ -125,6 +125,44 @@ def test_what_a_refusing_rule_asks_about_must_not_fail_to_be_marked():
     assert (0, 0) == (audited["refuse_ops"], audited["refuse_marks"])
 
 
+@pytest.mark.parametrize(
+    ("action", "spec", "is_needed"),
+    [
+        ("allow", "  default: {network: deny}\n", True),
+        ("log", "  default: {network: deny}\n", True),
+        ("allow", "  default: {network: kill}\n", True),
+        ("allow", "  default: {file: deny}\n", False),
+        ("allow", "", False),
+        ("allow", "  mode: audit\n  default: {network: deny}\n", False),
+    ],
+)
+def test_what_ends_a_permission_must_not_fail_to_be_marked(action, spec, is_needed):
+    """Whoever read the keys would keep the network, for lack of memory."""
+    reads = "{file: read, match: {path: /etc/keys}, mark: {name: keys, of: container}}"
+    goes = f"{{network: any, match: {{notWithin: {{mark: keys, last: 1h}}}}, action: {action}}}"
+
+    found = head(compiled(reads, goes, spec=spec).image)
+
+    assert is_needed == bool(found["refuse_marks"])
+
+
+@pytest.mark.parametrize(
+    ("below", "is_needed"),
+    [
+        ("{network: connect, match: {port: 443}, action: deny}", True),
+        ("{network: bind, match: {port: 443}, action: deny}", False),
+        ("{file: read, match: {path: /x}, action: deny}", False),
+    ],
+)
+def test_an_exception_is_one_of_what_stands_below_it(below, is_needed):
+    """A rule that nothing below refuses is none."""
+    goes = "{network: connect, match: {notWithin: {mark: keys, last: 1h}}, action: allow}"
+    sets = "{exec: {}, mark: keys}"
+
+    for rules, expected in (((sets, goes, below), is_needed), ((sets, below, goes), False)):
+        assert expected == bool(head(compiled(*rules).image)["refuse_marks"])
+
+
 def test_a_time_from_before_the_birth_is_no_mark():
     """It was of another mark that had the number."""
     found = compiled(ONLINE, SHELL, now_ns=10**12)

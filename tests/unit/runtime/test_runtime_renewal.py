@@ -8,7 +8,9 @@ import attrs
 import pytest
 
 from enforcer.events.enrich import Origins
+from enforcer.runtime.policies import commit
 from enforcer.runtime.policies import enforcement as module
+from enforcer.runtime.policies.active import FORGOTTEN
 from enforcer.runtime.policies.commit import Commit
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
@@ -63,3 +65,35 @@ def test_a_caller_is_answered_the_same(enforcement, said):
     assert LEFT == warnings[-1]
     assert len(warnings) > 1
     assert [] == said
+
+
+@pytest.mark.parametrize("continues", [True, False])
+def test_that_marks_are_forgotten_is_said(continues, monkeypatch):
+    """Numbers that are used up begin anew, in a session that takes nothing over."""
+    opened = []
+    fake = SimpleNamespace(open=lambda *_, **given: opened.append(given))
+    monkeypatch.setattr(commit, "Session", fake)
+    monkeypatch.setattr(commit, "Outgoing", SimpleNamespace(of_session=lambda *_: None))
+    old = SimpleNamespace(
+        is_kept=False, carried={"tasks": 3}, is_protected=False, guard=None, detach=lambda: None
+    )
+    sessions = SimpleNamespace(
+        current=old,
+        outgoing=[],
+        origins=Origins(),
+        ledger=SimpleNamespace(fold=lambda *_: None),
+        counts=lambda: None,
+    )
+    new = SimpleNamespace(
+        continues=continues,
+        generation=2,
+        origins=(),
+        facts=(),
+        workloads=(),
+        state=lambda _: b"",
+    )
+
+    done = commit.activate(sessions, None, commit.Proposal(new, None, None, None, None))
+
+    assert (() if continues else (FORGOTTEN,)) == done.warnings
+    assert [old.carried if continues else None] == [given["carry"] for given in opened]
