@@ -84,9 +84,13 @@ def _finding(report: Report, finding: Finding, fixes: Fixes) -> Iterator[str]:
         yield from _doer(each, fixes.by_doer.get((finding.row, place), []))
     if len(who) > _SHOWN:
         yield f"  and {len(who) - _SHOWN:,} more programs, which --json lists"
+    if finding.doers.not_judged:
+        yield f"  and {finding.doers.not_judged:,} by others, who were not judged"
 
 
 def _doer(each: SubjectReport, fixes: list[Fix]) -> Iterator[str]:
+    from enforcer.dryrun.doers import OTHERS
+
     doer, doing = each.doer, each.doing
     yield from _wrapped(f"{doing.count:,} by {doer.exe}: {each.guess.looks.value}", "  ", "    ")
     for why in each.guess.why:
@@ -95,6 +99,7 @@ def _doer(each: SubjectReport, fixes: list[Fix]) -> Iterator[str]:
     facts += [f"from {doer.parent}"] if doer.parent else []
     facts += [doer.unit] if doer.unit else []
     facts += [f"container {doer.container[:12]}"] if doer.container else []
+    facts += [OTHERS] if doing.with_others else []
     yield from _wrapped(", ".join(facts), "    ")
     for deed in doing.samples[:_OBJECTS]:
         yield from _wrapped(f"{deed.operation} {deed.on[:_LONGEST]}", "    ", "      ")

@@ -197,7 +197,8 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
 
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
-    dry_run = DryRun()
+    programs = Programs()
+    dry_run = DryRun(programs=programs)
     tell_warnings(begun.warnings)
     enforcement = begun.enforcement
     with contextlib.closing(enforcement.sessions) as sessions:
@@ -217,7 +218,7 @@ def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
     return make_report(
         dry_run,
         findings,
-        Programs(),
+        programs,
         source="observed on this machine",
         seconds=ending.seconds,
         lost=missed,
@@ -260,11 +261,12 @@ def replayed(
     with contextlib.closing(replay):
         candidates = _candidates([paths, against] if against else [paths], replay)
         contrast = Contrast() if against else None
-        dry_run = DryRun()
-        _decide(replay, candidates, dry_run, contrast)
-        losses = replay.losses(candidates)
         head = replay.journal.head
         is_here = is_same_machine(head)
+        programs = Programs(is_here=is_here)
+        dry_run = DryRun(programs=programs)
+        _decide(replay, candidates, dry_run, contrast)
+        losses = replay.losses(candidates)
         notes = list(_notes(losses, candidates, replay.coverage))
         if not is_here:
             notes.append(
@@ -274,7 +276,7 @@ def replayed(
         return make_report(
             dry_run,
             dry_run.findings(candidates[0].hits),
-            Programs(is_here=is_here),
+            programs,
             source=f"{name or journal}, recorded on {head.get('host')}",
             seconds=replay.seconds,
             lost=losses.accesses,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.dryrun.findings import Deed, Doing, Subject
+from enforcer.dryrun.doers import Deed, Doing, Subject
 from enforcer.events.document import rfc3339
 from enforcer.policy.model.policy import Verb
 

@@ -53,6 +53,9 @@ class DoerDocument(TypedDict):
     user: Annotated[str, "User."]
     unit: Annotated[str | None, "Unit of systemd, or null."]
     container: Annotated[str | None, "Container, or null."]
+    withOthers: Annotated[
+        bool, "Whether other users, parents and scopes of it are counted here, for lack of room."
+    ]
     count: Annotated[int, "How many operations."]
     first: Annotated[str, "The first; RFC 3339, UTC."]
     last: Annotated[str, "The last."]
@@ -72,12 +75,15 @@ class FindingDocument(TypedDict):
     wouldKill: Annotated[int, "Processes that would have been killed."]
     byOnError: Annotated[int, "How many of these by onError."]
     unrecorded: Annotated[int, "Counted by the kernel, without a record."]
-    processes: Annotated[dict[str, int], "Executables, with counts."]
-    objects: Annotated[dict[str, int], "Objects, with counts."]
+    processes: Annotated[
+        dict[str, int], "Executables, with counts: the first 1,000, then `(others)`."
+    ]
+    objects: Annotated[dict[str, int], "Objects, with counts: the first 1,000, then `(others)`."]
     first: Annotated[str, "The first; RFC 3339, UTC."]
     last: Annotated[str, "The last."]
     looks: Annotated[dict[str, int], "What it looks like, with counts."]
-    by: Annotated[list[DoerDocument], "Each program, the most frequent first."]
+    notJudged: Annotated[int, "Operations of programs beyond 200, which are not in `by`."]
+    by: Annotated[list[DoerDocument], "Each program, the most frequent first, 200 at most."]
 
 
 class SideDocument(TypedDict):

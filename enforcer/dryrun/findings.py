@@ -8,26 +8,24 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer.dryrun.doers import Doers
+from enforcer.dryrun.programs import Programs
 from enforcer.events.object import target
 from enforcer.events.operations import OPERATIONS
 from enforcer.events.repeats import until_ns
 from enforcer.events.types import EventFlag, Lost, Origin, Record
-from enforcer.identity.cgroup import unit_of
-from enforcer.policy.language.vocabulary import SubjectFlag
 from enforcer.policy.model.policy import Verb
-from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from enforcer.runtime.ports import Hits
 
-__all__ = ["Deed", "DryRun", "Finding", "Subject", "Timeline"]
+__all__ = ["DISTINCT", "DryRun", "Finding", "Timeline"]
 
-_DISTINCT: Final = 1000  # different processes or objects kept by rule; more are counted as "others"
-_DOERS: Final = 200  # kept by rule
-_SAMPLES: Final = 5  # deeds kept of each
-_MOMENTS: Final = 64  # times kept of each, the first ones
+DISTINCT: Final = 1000
+"""Different executables, and different objects, whose counts a rule keeps: the first ones, by name."""
+
 _OTHERS: Final = "(others)"
 _SECOND: Final = 1_000_000_000
 
@@ -56,88 +54,6 @@ class Timeline:
         return [(slot * self.step_ns, count) for slot, count in sorted(self.counts.items())]
 
 
-@attrs.frozen
-class Deed:
-    """One operation, as a sample, with its record."""
-
-    time_ns: int
-    operation: str
-    on: str
-    command: str
-    record: Record | None = attrs.field(default=None, eq=False, repr=False)
-
-
-@attrs.frozen
-class Subject:
-    """
-    Who did it: the same program, started by the same one, for the same user, in the same unit.
-
-    Attributes:
-        above: executables of the ancestors, the parent first, as they were at the first deed.
-    """
-
-    exe: str
-    parent: str
-    user: str
-    unit: str
-    container: str
-    flags: int
-    above: tuple[str, ...] = attrs.field(default=(), eq=False)
-
-    @classmethod
-    def of(cls, record: Record) -> Subject:
-        """Tell who *record* is about."""
-        event = record.event
-        above = tuple(each.exe or each.name for each in record.ancestors if each.exe or each.name)
-        return cls(
-            exe=record.process.exe or record.process.name,
-            parent=above[0] if above else "",
-            user=record.user if record.user is not None else str(event.uid),
-            unit=(unit_of(record.cgroup) or "") if record.cgroup else "",
-            container=record.container_id or "",
-            flags=event.subj_flags & (SubjectFlag.FILELESS | SubjectFlag.SCRIPT),
-            above=above,
-        )
-
-
-_NOBODY: Final = Subject(_OTHERS, "", "", "", "", 0)
-
-
-@attrs.define
-class Doing:
-    """What one doer did."""
-
-    count: int = 0
-    kills: int = 0
-    first_ns: int = 0
-    last_ns: int = 0
-    moments: list[int] = attrs.field(factory=list)
-    samples: list[Deed] = attrs.field(factory=list)
-
-    def observe(self, record: Record) -> None:
-        """Add *record*."""
-        times = record.event.times
-        self.count += times
-        self.kills += times if record.event.action is Verb.KILL else 0
-        self.first_ns = min(self.first_ns or record.time_ns, record.time_ns)
-        self.last_ns = max(self.last_ns, until_ns(record))
-        if len(self.moments) < _MOMENTS:
-            self.moments.append(record.time_ns)
-        # What is run, where that is known; else what runs.
-        words = tuple(map(readable, record.event.args)) or record.process.cmdline
-        deed = Deed(
-            record.time_ns,
-            OPERATIONS[record.event.op].full,
-            target(record.event),
-            " ".join(words) if words else record.process.exe or record.process.name,
-            record,
-        )
-        if len(self.samples) < _SAMPLES and not any(
-            (each.on, each.command) == (deed.on, deed.command) for each in self.samples
-        ):
-            self.samples.append(deed)
-
-
 @attrs.define
 class Finding:
     """One rule that would have acted."""
@@ -151,7 +67,7 @@ class Finding:
     on_error: int = 0
     processes: Counter[str] = attrs.field(factory=Counter)
     objects: Counter[str] = attrs.field(factory=Counter)
-    doers: dict[Subject, Doing] = attrs.field(factory=dict)
+    doers: Doers = attrs.field(factory=Doers)
     timeline: Timeline = attrs.field(factory=Timeline)
     unrecorded: int = 0
 
@@ -168,10 +84,7 @@ class Finding:
         self.timeline.add(record.time_ns, times)
         _count(self.processes, record.process.exe or record.process.name, times)
         _count(self.objects, f"{OPERATIONS[record.event.op].full} {target(record.event)}", times)
-        doer = Subject.of(record)
-        if doer not in self.doers and len(self.doers) >= _DOERS:
-            doer = _NOBODY
-        self.doers.setdefault(doer, Doing()).observe(record)
+        self.doers.observe(record)
 
     @property
     def total(self) -> int:
@@ -180,14 +93,15 @@ class Finding:
 
 
 def _count(counter: Counter[str], key: str, number: int) -> None:
-    counter[key if key in counter or len(counter) < _DISTINCT else _OTHERS] += number
+    counter[key if key in counter or len(counter) < DISTINCT else _OTHERS] += number
 
 
 @attrs.define
 class DryRun:
-    """A sink that sums up."""
+    """A sink that sums up; *programs* knows the files of the machine where it happens."""
 
     name: str = "dry-run"
+    programs: Programs = attrs.field(factory=Programs)
     held: int = 0
     dropped: int = 0
     permitted: int = 0
@@ -208,7 +122,9 @@ class DryRun:
     def _finding(self, record: Record) -> Finding:
         row = record.event.row
         if row not in self._findings:
-            self._findings[row] = Finding(record.origin, row, record.time_ns, record.time_ns)
+            self._findings[row] = Finding(
+                record.origin, row, record.time_ns, record.time_ns, doers=Doers(self.programs)
+            )
         return self._findings[row]
 
     def miss(self, number: int) -> None:

@@ -25,10 +25,10 @@ from enforcer.policy.language.vocabulary import SubjectFlag
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from enforcer.dryrun.findings import Doing, Subject
+    from enforcer.dryrun.doers import Doing, Subject
     from enforcer.dryrun.programs import Programs
 
-__all__ = ["Guess", "Looks", "guess"]
+__all__ = ["Guess", "Looks", "Outlook", "guess", "outlook"]
 
 PACKAGE_MANAGERS: Final = frozenset(
     f"/usr/bin/{name}"
@@ -95,6 +95,27 @@ class Guess:
     why: tuple[str, ...]
 
 
+class Outlook(enum.IntEnum):
+    """What a guess may come to, as far as it is known before there is a report."""
+
+    UNUSUAL = 0
+    UNCLEAR = 1
+    OPEN = 2
+    """Its package and its times decide whether it is ordinary or unclear."""
+    ORDINARY = 3
+
+
+def outlook(doer: Subject, programs: Programs) -> Outlook:
+    """Tell what :func:`guess` may say of *doer*, without the lists of packages, which take long to read."""
+    if _against(doer, programs):
+        return Outlook.UNUSUAL
+    if _strong_names(doer):
+        return Outlook.ORDINARY
+    if not doer.container and programs.may_have_package(doer.exe):
+        return Outlook.OPEN
+    return Outlook.UNCLEAR
+
+
 def guess(doer: Subject, doing: Doing, programs: Programs) -> Guess:
     """Guess whether what *doer* did is ordinary; *programs* knows the files of this machine."""
     against = list(_against(doer, programs))
@@ -118,6 +139,16 @@ def _against(doer: Subject, programs: Programs) -> Sequence[str]:
 
 
 def _strong(doer: Subject, programs: Programs) -> Sequence[str]:
+    found = _strong_names(doer)
+    is_service = doer.unit.endswith(".service") and not doer.unit.startswith("user@")
+    is_main = is_service and not doer.container and doer.parent in MANAGERS
+    if is_main and programs.package(doer.exe) is not None:
+        found.append(f"{doer.exe} is the main program of {doer.unit}")
+    return found
+
+
+def _strong_names(doer: Subject) -> list[str]:
+    """Return the strong signs for which nothing but names counts."""
     if doer.container:
         return []
     found = []
@@ -129,9 +160,6 @@ def _strong(doer: Subject, programs: Programs) -> Sequence[str]:
         found.append(f"the scheduler {scheduler} started it")
     if doer.exe in LOGINS:
         found.append(f"{doer.exe} logs users in, or changes user ids")
-    is_service = doer.unit.endswith(".service") and not doer.unit.startswith("user@")
-    if is_service and doer.parent in MANAGERS and programs.package(doer.exe) is not None:
-        found.append(f"{doer.exe} is the main program of {doer.unit}")
     return found
 
 

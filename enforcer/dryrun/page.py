@@ -11,6 +11,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from enforcer.dryrun.doers import OTHERS
 from enforcer.dryrun.ordinary import Looks
 from enforcer.dryrun.plot import bars, clock, timeline
 from enforcer.dryrun.verdict import verdict
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from enforcer.dryrun.comparison import Contrast
-    from enforcer.dryrun.findings import Deed, Finding
+    from enforcer.dryrun.doers import Deed
+    from enforcer.dryrun.findings import Finding
     from enforcer.dryrun.report import Report, SubjectReport
 
 __all__ = ["page"]
@@ -129,6 +131,8 @@ def _rule(report: Report, finding: Finding, first: int, last: int) -> Iterator[s
     yield "</table>"
     if len(who) > _WHO:
         yield f'<p class="dim">and {len(who) - _WHO:,} more, which --json lists</p>'
+    if finding.doers.not_judged:
+        yield f'<p class="dim">and {finding.doers.not_judged:,} times others, who were not judged</p>'
 
 
 def _counts(finding: Finding) -> str:
@@ -151,6 +155,7 @@ def _row(each: SubjectReport) -> str:
     facts += [f"from {doer.parent}"] if doer.parent else []
     facts += [doer.unit] if doer.unit else []
     facts += [f"container {doer.container[:12]}"] if doer.container else []
+    facts += [OTHERS] if each.doing.with_others else []
     looks = each.guess.looks.value
     return (
         f'<tr><td><code>{_text(doer.exe)}</code><div class="dim">{_text(", ".join(facts))}</div></td>'

@@ -42,9 +42,13 @@ class Programs:
             return [f"users other than root may write {exe}"]
         return []
 
+    def may_have_package(self, exe: str) -> bool:
+        """Tell whether a package may have installed *exe*: by where it is, and it is root's alone."""
+        return self.is_here and exe.startswith(_SYSTEM) and not self.objections(exe)
+
     def package(self, exe: str) -> str | None:
         """Name the package that installed *exe*, if it is root's alone; None if none is known."""
-        if not self.is_here or not exe.startswith(_SYSTEM) or self.objections(exe):
+        if not self.may_have_package(exe):
             return None
         if self._packages is None:
             self._packages = self._read()

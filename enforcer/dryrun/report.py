@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.dryrun.doers import PLACES
 from enforcer.dryrun.ordinary import Guess, Looks, guess
 from enforcer.dryrun.verdict import broken, verdict
 from enforcer.events.document import rfc3339
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.document_types import DoerDocument, FindingDocument, ReportDocument
-    from enforcer.dryrun.findings import Doing, DryRun, Finding, Subject
+    from enforcer.dryrun.doers import Doing, Subject
+    from enforcer.dryrun.findings import DryRun, Finding
     from enforcer.dryrun.fixes import Fix, Fixes
     from enforcer.dryrun.programs import Programs
 
@@ -63,6 +65,11 @@ class Report:
         return sum(finding.would_deny for finding in self.findings)
 
     @property
+    def not_judged(self) -> int:
+        """Operations of which nobody says what they look like, since there were too many doers."""
+        return sum(finding.doers.not_judged for finding in self.findings)
+
+    @property
     def would_kill(self) -> int:
         """Processes that would have been killed."""
         return sum(finding.would_kill for finding in self.findings)
@@ -91,10 +98,11 @@ def make_report(
     who = {
         finding.row: [
             SubjectReport(doer, doing, guess(doer, doing, programs))
-            for doer, doing in sorted(finding.doers.items(), key=lambda item: -item[1].count)
+            for doer, doing in sorted(finding.doers.kept.items(), key=lambda item: -item[1].count)
         ]
         for finding in findings
     }
+    left_out = sum(finding.doers.not_judged for finding in findings)
     return Report(
         source=source,
         seconds=seconds,
@@ -102,9 +110,17 @@ def make_report(
         who=who,
         permitted=dry_run.permitted,
         lost=max(lost, dry_run.lost),
-        notes=tuple(notes),
+        notes=(*notes, _beyond(left_out)) if left_out else tuple(notes),
         contrast=contrast,
         operations=operations,
+    )
+
+
+def _beyond(left_out: int) -> str:
+    operations = "operation was" if left_out == 1 else "operations were"
+    return (
+        f"{left_out:,} {operations} not judged: a rule keeps {PLACES:,} programs by user, parent and "
+        "unit, those first that may be ordinary"
     )
 
 
@@ -148,6 +164,7 @@ def _rule(report: Report, finding: Finding, fixes: Fixes) -> FindingDocument:
         "first": rfc3339(finding.first_ns),
         "last": rfc3339(finding.last_ns),
         "looks": {looks.value: count for looks, count in report.looking(finding).items()},
+        "notJudged": finding.doers.not_judged,
         "by": [
             _who(each, fixes.by_doer.get((finding.row, place), ()))
             for place, each in enumerate(report.who[finding.row])
@@ -163,6 +180,7 @@ def _who(each: SubjectReport, fixes: Sequence[Fix]) -> DoerDocument:
         "user": doer.user,
         "unit": doer.unit or None,
         "container": doer.container or None,
+        "withOthers": doing.with_others,
         "count": doing.count,
         "first": rfc3339(doing.first_ns),
         "last": rfc3339(doing.last_ns),

@@ -55,13 +55,17 @@ def verdict(report: Report) -> str:
         return "Would refuse nothing of what happened"
     found = broken(report)
     others = _others(report)
+    # Nothing is said of what nobody has judged: it may be ordinary.
+    judged = " of what was judged" if report.not_judged else ""
     if not found:
-        return "; ".join(["Would break nothing that looks ordinary", *others])
+        return "; ".join([f"Would break nothing that looks ordinary{judged}", *others])
     parts = [str(each) for each in found[:_NAMED]]
     if rest := found[_NAMED:]:
         total = sum(each.total for each in rest)
         parts.append(f"{len(rest):,} more: {_plural(total, 'refusal')}")
-    return "; ".join([f"Would break {parts[0]}", *parts[1:], "nothing else ordinary", *others])
+    return "; ".join(
+        [f"Would break {parts[0]}", *parts[1:], f"nothing else ordinary{judged}", *others]
+    )
 
 
 def _plural(number: int, word: str) -> str:
@@ -69,12 +73,14 @@ def _plural(number: int, word: str) -> str:
 
 
 def _others(report: Report) -> list[str]:
-    """Count what does not look ordinary."""
+    """Count what does not look ordinary, and what was not judged."""
     counts = {Looks.UNCLEAR: 0, Looks.UNUSUAL: 0}
     for each in _doers(report):
         if each.guess.looks in counts:
             counts[each.guess.looks] += each.doing.count
-    return [f"{looks.value}: {number:,}" for looks, number in counts.items() if number]
+    said = {looks.value: number for looks, number in counts.items()}
+    said["not judged"] = report.not_judged
+    return [f"{word}: {number:,}" for word, number in said.items() if number]
 
 
 def _doers(report: Report) -> Iterator[SubjectReport]:

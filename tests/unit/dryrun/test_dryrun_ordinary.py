@@ -3,7 +3,7 @@
 
 import pytest
 
-from enforcer.dryrun.findings import Doing, Subject
+from enforcer.dryrun.doers import Doing, Subject
 from enforcer.dryrun.ordinary import Looks, guess
 from enforcer.dryrun.programs import Programs
 from enforcer.policy.language.vocabulary import SubjectFlag

@@ -122,7 +122,7 @@ def test_sums_count_all_of_them():
     assert {"denied": 4} == overview.beat()["totals"]
     assert (5, until_ns(would)) == (finding.total, finding.last_ns)
     assert 5 == sum(count for _, count in finding.timeline.points())
-    assert [5] == [doing.count for doing in finding.doers.values()]
+    assert [5] == [doing.count for doing in finding.doers.kept.values()]
 
 
 def test_a_limit_and_a_crowded_ring_are_two_things():
