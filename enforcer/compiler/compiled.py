@@ -5,6 +5,7 @@ The compiler's product and the one function that makes it.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 
@@ -20,7 +21,7 @@ from enforcer.compiler.lower import Row, RowInfo, RowKind, lower
 from enforcer.compiler.marks import Marks
 from enforcer.compiler.paths import Names
 from enforcer.compiler.points import Placed, pack, place
-from enforcer.compiler.subjects import LabelNumbers, LabelsExhaustedError, Subjects
+from enforcer.compiler.subjects import LabelNumbers, NumbersExhaustedError, Subjects
 from enforcer.garbage import uncollected
 from enforcer.policy.kernel_types.operand_path import Types, local_types
 from enforcer.policy.language.vocabulary import Dim, Op
@@ -70,6 +71,7 @@ class CompiledImage:
         labels: numbers of process conditions, to be kept by the next image.
         continues: whether the labels of tasks stay true: false after a renumbering, when every
             label has to be made anew.
+        keeps_marks: whether the marks of tasks, containers and the host stay true.
         points: of the kernel that rules name, with what they compare there.
         unfollowed: containers, by cgroup, with more links than have room.
         renamed: those in which links give names to what policies name otherwise.
@@ -87,6 +89,7 @@ class CompiledImage:
     warnings: tuple[Note, ...] = ()
     labels: LabelNumbers = attrs.field(factory=LabelNumbers, repr=False)
     continues: bool = True
+    keeps_marks: bool = True
     points: tuple[Placed, ...] = ()
     unfollowed: frozenset[bytes] = frozenset()
     renamed: frozenset[bytes] = frozenset()
@@ -137,12 +140,13 @@ def compile_policies(
         points = pack(placement.points, types if types is not None else local_types())
     names = Names(host if host is not None else LocalHost.read())
     before = previous if previous is not None else LabelNumbers()
+    fresh = LabelNumbers()
     born = now_ns if now_ns is not None else time.clock_gettime_ns(time.CLOCK_BOOTTIME)
-    try:
-        atoms, subjects, marks, rows = _lowered(policies, names, before, keep, born)
-    except LabelsExhaustedError:
-        before = LabelNumbers()
-        atoms, subjects, marks, rows = _lowered(policies, names, before, keep, born)
+    # Where numbers of conditions are used up, marks keep theirs: what they mean does not hang on labels.
+    for numbers in (before, attrs.evolve(fresh, marks=before.marks), fresh):
+        with contextlib.suppress(NumbersExhaustedError):
+            atoms, subjects, marks, rows = _lowered(policies, names, numbers, keep, born)
+            break
     labels = attrs.evolve(subjects.numbers, marks=marks.numbers)
     kept = KeptAutomata(automata or {})
     tables = assemble(
@@ -157,7 +161,7 @@ def compile_policies(
         points=points,
         n_policies=len(policies.policies),
         generation=generation,
-        new_labels=labels.used - before.used,
+        new_labels=labels.used - numbers.used,
         seed=seed,
         kept=kept,
     )
@@ -183,7 +187,8 @@ def compile_policies(
         ),
         warnings=tuple(_warnings(infos, rows_ops=[row.ops for row in rows])),
         labels=labels,
-        continues=previous is None or before is previous,
+        continues=numbers is before,
+        keeps_marks=numbers.marks is before.marks,
         points=placement.points,
         unfollowed=frozenset(atoms.linked.left_out),
         renamed=frozenset(atoms.linked.renamed),

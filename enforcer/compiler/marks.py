@@ -18,7 +18,7 @@ import attrs
 from enforcer.compiler import layout, limits
 from enforcer.compiler.atoms import Term, TermKind
 from enforcer.compiler.sections import pack_all
-from enforcer.compiler.subjects import LabelsExhaustedError
+from enforcer.compiler.subjects import NumbersExhaustedError
 from enforcer.errors import PolicyError
 from enforcer.policy.model.policy import Limit, Mode, OnError, Scope, Verb
 
@@ -80,7 +80,7 @@ class Marks:
         taken |= {info.number for info in self._known.values()}
         number = next(n for n in itertools.count() if n not in taken)
         if number >= limits.LIMITS["ENF_MAX_MARKS"] and self.before:
-            raise LabelsExhaustedError
+            raise NumbersExhaustedError
         limits.check("ENF_MAX_MARKS", number + 1, "distinct marks", span)
         return MarkInfo(number, mark.scope, self.now_ns)
 

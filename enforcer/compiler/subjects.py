@@ -29,7 +29,7 @@ __all__ = [
     "EVERYBODY",
     "Label",
     "LabelNumbers",
-    "LabelsExhaustedError",
+    "NumbersExhaustedError",
     "ProcessKey",
     "Subjects",
     "flag_masks",
@@ -58,8 +58,8 @@ ProcessKey = tuple[frozenset[object], frozenset[object]]
 """What a process must be, whatever the order of writing."""
 
 
-class LabelsExhaustedError(Exception):
-    """No number is left that no task can carry: only labels made anew can help."""
+class NumbersExhaustedError(Exception):
+    """No number is left that no task can carry, of a label or of a mark: only new ones for all can help."""
 
 
 @attrs.frozen
@@ -190,7 +190,7 @@ class Subjects:
             taken = {*self.before.known.values(), *self.sources.values()}
             number = next(n for n in itertools.count() if n not in taken)
         if number >= limits.LIMITS["ENF_MAX_LABELS"] and self.before.known:
-            raise LabelsExhaustedError
+            raise NumbersExhaustedError
         limits.check("ENF_MAX_LABELS", number + 1, "distinct conditions on one process", span)
         self.sources[key] = number
         self._labels[number] = Label(terms, wanted, unwanted)

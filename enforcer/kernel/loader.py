@@ -28,13 +28,14 @@ from enforcer.libbpf.handles import BpfObject
 from enforcer.policy.language.casts import CASTS
 from enforcer.policy.language.syscall_table import SYSCALLS
 
-__all__ = ["CARRIED", "Sizes", "configure", "load", "open_object", "present"]
+__all__ = ["CARRIED", "LABEL_MAP", "Sizes", "configure", "load", "open_object", "present"]
 
 ENGINE: Final = "enforcer"
+LABEL_MAP: Final = "tasks"
 MARK_MAPS: Final = ("marks", "shared_marks", "passed_marks")
 ROOT_MAP: Final = "roots"
 CODE_MAP: Final = "code"
-CARRIED: Final = ("tasks", *MARK_MAPS, ROOT_MAP, CODE_MAP)
+CARRIED: Final = (LABEL_MAP, *MARK_MAPS, ROOT_MAP, CODE_MAP)
 
 _UNKNOWN_HELPER = re.compile(r"(?:unknown|invalid) func (\S+)")
 _TOO_OLD = "enforcer needs Linux 6.1 or later"
@@ -65,7 +66,7 @@ class Sizes:
         image: bytes of the image map's value.
         rows: half the entries of ``hits``.
         carry: descriptors by name of the maps :data:`CARRIED` of the engine before, whose labels, marks and
-            roots of containers go on; they must be of this ABI.
+            roots of containers go on; they must be of this ABI. Without :data:`LABEL_MAP`, labels are made anew.
         rings: bytes of those of denials and of the rest, powers of two; None is the object's own.
         records: what is decided is recorded with all of its operands.
         keeps_code: programs look at what becomes executable, so that what is carried of that goes on.
@@ -77,6 +78,11 @@ class Sizes:
     rings: tuple[int, int] | None = None
     records: bool = False
     keeps_code: bool = False
+
+    @property
+    def keeps_labels(self) -> bool:
+        """Whether labels of the engine before go on."""
+        return self.carry is not None and LABEL_MAP in self.carry
 
     @classmethod
     def with_room(cls, *, image: int, rows: int, **others: Any) -> Self:
@@ -289,7 +295,8 @@ def configure(engine: BpfObject, sizes: Sizes) -> None:
     set_constants(engine, sizes)
     engine.maps["hits"].set_max_entries(2 * max(1, sizes.rows))
     if sizes.carry is not None:
-        engine.maps["tasks_before"].reuse(sizes.carry["tasks"])
+        if sizes.keeps_labels:
+            engine.maps["tasks_before"].reuse(sizes.carry[LABEL_MAP])
         for name in (*MARK_MAPS, ROOT_MAP):  # both engines set them while both are active
             engine.maps[name].reuse(sizes.carry[name])
         if sizes.keeps_code:  # else mappings would go unseen from now on
@@ -311,7 +318,7 @@ def set_constants(engine: BpfObject, sizes: Sizes) -> None:
     engine.set_constant("enf_places", int.from_bytes(places, "little"), size=len(places))
     casts = _casts()
     engine.set_constant("enf_casts", int.from_bytes(casts, "little"), size=len(casts))
-    engine.set_constant("enf_carries", int(sizes.carry is not None))
+    engine.set_constant("enf_carries", int(sizes.keeps_labels))
     engine.set_constant("enf_records", int(sizes.records))
     rings = sizes.rings or tuple(engine.maps[name].max_entries for name in RINGS)
     for name, size in zip(RINGS, rings, strict=True):

@@ -504,18 +504,32 @@ def test_marks_outlive_changes_and_daemons(daemon: Daemon, begun: drifting.Drift
     assert ["EACCES"] == deeds(*CONNECT["process"], *reads("process"))
 
 
-def test_marks_outlive_a_successor(daemon: Daemon, begun: drifting.Drifting) -> None:
-    """More rules than the maps have room for."""
-    file = ROOT / "policies" / "marks.yaml"
-    marked = _Marked("succeed", 1)
-    none = f"file: read, guard: false, match: {{path: {ROOT}/none-NUMBER}}, action: deny"
-    many = "".join(f"    - {{{none}}}\n".replace("NUMBER", str(n)) for n in range(2200))
+def _none(number: int, *, by: str = "") -> str:
+    """A rule on a file that is not there, and on the users *by*."""
+    match = f"{{path: {ROOT}/none-{number}{by}}}"
+    return f"    - {{file: read, guard: false, match: {match}, action: deny}}\n"
 
-    file.write_text(policy(many))
-    assert daemon.request("reload")["successor"]
+
+def _by_users(first: int) -> str:
+    """Rules with 300 conditions on processes, of the 512 that have a number."""
+    return "".join(_none(n, by=f", process: {{uid: {n}}}") for n in range(first, first + 300))
+
+
+def test_marks_outlive_a_successor(daemon: Daemon, begun: drifting.Drifting) -> None:
+    """More rules than the maps have room for, and more conditions on processes than there are numbers."""
+    file = ROOT / "policies" / "marks.yaml"
+    marked = _Marked("succeed", 2)
+
+    file.write_text(policy(_by_users(10_000)))
+    assert not daemon.request("reload")["successor"]
+    marked.read()
+    file.write_text(policy("".join(map(_none, range(2200))) + _by_users(20_000)))
+    answer = daemon.request("reload")
+    assert answer["successor"]
+    assert any("conditions on processes are used up" in said for said in answer["warnings"])
     marked.read()
 
-    assert ["EACCES"] == marked.end()
+    assert ["EACCES", "EACCES"] == marked.end()
     assert ["EACCES"] == deeds(*reads("host"))
 
 

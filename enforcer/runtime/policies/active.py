@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.kernel.image_map import boot_time
+from enforcer.kernel.loader import LABEL_MAP
 from enforcer.runtime.control.report import PolicyFacts, facts_of
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.followed_links import Followed
 from enforcer.runtime.policies.kept_state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from enforcer.compiler import ContainerAtoms, LabelNumbers
     from enforcer.compiler.automata import Automata
     from enforcer.events.rows import RowTable
@@ -28,13 +31,9 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.sessions.counts import Ledger
 
-__all__ = ["FORGOTTEN", "ActiveSet", "Pending"]
+__all__ = ["ActiveSet", "Pending"]
 
-FORGOTTEN: Final = (
-    "the numbers of conditions on processes, or those of marks, had been used up by earlier changes and begin "
-    "anew: all marks are forgotten, and so is what was known of ancestors that have ended"
-)
-"""What is said of a set that does not continue."""
+_ANCESTORS: Final = "what was known of ancestors that have ended is forgotten"
 
 
 @attrs.frozen
@@ -47,6 +46,7 @@ class ActiveSet:
         origins: of the rows of its image.
         labels: numbers of conditions on processes.
         continues: whether labels of tasks stay true under it.
+        keeps_marks: whether their marks do.
         digests: for the comparison with the next set.
         digest: of all policies, for the comparison with *unconfirmed*.
         unconfirmed: digest of the set that was taken back last, which no start activates; empty: none was.
@@ -68,6 +68,7 @@ class ActiveSet:
     origins: RowTable = attrs.field(repr=False)
     labels: LabelNumbers = attrs.field(repr=False)
     continues: bool
+    keeps_marks: bool
     digests: CompactCopy[Digests]
     digest: str
     n_rules: int
@@ -99,6 +100,7 @@ class ActiveSet:
             origins=prepared.origins,
             labels=prepared.image.labels,
             continues=prepared.image.continues,
+            keeps_marks=prepared.image.keeps_marks,
             digests=CompactCopy.of(prepared.digests),
             digest=prepared.digests.as_one(),
             n_rules=prepared.n_rules,
@@ -109,6 +111,27 @@ class ActiveSet:
             asked=prepared.image.asked,
             followed=prepared.followed,
             automata=CompactCopy.of(prepared.image.automata),
+        )
+
+    def carried(self, maps: Mapping[str, int] | None) -> Mapping[str, int] | None:
+        """Return those of *maps*, of the engine before, whose content means the same under it."""
+        if maps is None or not self.keeps_marks:
+            return None
+        if self.continues:
+            return maps
+        return {name: fd for name, fd in maps.items() if name != LABEL_MAP}
+
+    @property
+    def forgotten(self) -> tuple[str, ...]:
+        """Sentences on what does not go on: numbers were used up by earlier changes."""
+        if self.continues:
+            return ()
+        if self.keeps_marks:
+            return (
+                f"the numbers of conditions on processes are used up and begin anew: {_ANCESTORS}",
+            )
+        return (
+            f"the numbers of marks are used up and begin anew: all marks are forgotten, and {_ANCESTORS}",
         )
 
     def like(self, other: ActiveSet) -> ActiveSet:

@@ -13,7 +13,6 @@ import attrs
 
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
-from enforcer.runtime.policies.active import FORGOTTEN
 from enforcer.runtime.policies.container_mounts import told_at_once
 from enforcer.runtime.sessions.outgoing import Outgoing
 
@@ -128,12 +127,12 @@ def _succeed(sessions: Sessions, store: PinStore | None, proposal: Proposal) -> 
         confirm_within=proposal.confirm_within,
         pins=store.create() if store is not None else None,
         states=proposal.states(sessions.counts()),
-        carry=old.carried if proposal.new.continues else None,
+        carry=proposal.new.carried(old.carried),
         protect=old.is_protected,
         verifier=old.guard.verifier if old.guard is not None else None,
         mounted=told_at_once(proposal.new.workloads or ()),
     )
-    warnings: tuple[str, ...] = () if proposal.new.continues else (FORGOTTEN,)
+    warnings = proposal.new.forgotten
     try:
         old.detach()
     except OSError as error:

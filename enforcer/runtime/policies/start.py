@@ -21,7 +21,7 @@ from enforcer.kernel.leftover import Leftover
 from enforcer.kernel.maps import Notes
 from enforcer.kernel.session import Session
 from enforcer.libbpf import heap
-from enforcer.runtime.policies.active import FORGOTTEN, ActiveSet
+from enforcer.runtime.policies.active import ActiveSet
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.container_mounts import told_at_once
@@ -234,8 +234,8 @@ def _tell(made: CompiledChange, report: Callable[[str], None]) -> None:
     if made.dropped is not None:
         # The files are what is asked for now; a start must not fail for what lay over them once.
         report(f"policies that were added at run time are dropped: {made.dropped}")
-    if not made.now.continues:
-        report(FORGOTTEN)
+    for sentence in made.now.forgotten:
+        report(sentence)
     if not host.shows_symbols():
         report(
             "the kernel hides the addresses of its symbols (kernel.kptr_restrict, CAP_SYSLOG): a "
@@ -348,7 +348,7 @@ def _open(
         confirm_within=window.seconds if window is not None else None,
         pins=store.create() if store is not None else None,
         states=states,
-        carry=carry if now.continues else None,
+        carry=now.carried(carry),
         protect=protect,
         verifier=verifier,
         mounted=told_at_once(now.workloads or ()),

@@ -88,9 +88,24 @@ def test_when_no_number_is_left_everything_begins_anew():
 
     assert full.continues
     assert not fresh.continues
+    assert not fresh.keeps_marks
     assert {"p/other@process": (0, 2)} == fresh.labels.marks
     with pytest.raises(LimitError, match="too many distinct marks: 65, the limit is 64"):
         compiled(*many, "{exec: {}, mark: other}")
+
+
+def test_marks_go_on_where_the_numbers_of_conditions_are_used_up():
+    """With their numbers and births: who changes conditions all the time does not lift them."""
+    known = {f"gone {n}": n for n in range(512)}
+    first = compiled(ONLINE, SEEN, now_ns=100)
+    asks = "{exec: {}, match: {process: {uid: 7}}, action: deny}"
+    used_up = attrs.evolve(first.labels, known=known)
+
+    second = compiled(SEEN, ONLINE, asks, previous=used_up, now_ns=200)
+
+    assert (False, True) == (second.continues, second.keeps_marks)
+    assert first.labels.marks == second.labels.marks
+    assert [0] == list(second.labels.known.values())
 
 
 # ---- The image --------------------------------------------------------------------------------

@@ -257,9 +257,12 @@ def test_numbers_run_out_only_after_all_were_given() -> None:
     """Then labels are made anew, and the image says so."""
     known = {f"gone {n}": n for n in range(512)}
 
-    image = labels([1], previous=LabelNumbers(known, frozenset(range(512))))
+    marks = {"p/gone@process": (0, 7)}
+
+    image = labels([1], previous=LabelNumbers(known, frozenset(range(512)), marks))
 
     assert not image.continues
+    assert image.keeps_marks
     assert frozenset({0}) == image.labels.used
 
 

@@ -10,13 +10,13 @@ import pytest
 from enforcer.events.enrich import Origins
 from enforcer.runtime.policies import commit
 from enforcer.runtime.policies import enforcement as module
-from enforcer.runtime.policies.active import FORGOTTEN
 from enforcer.runtime.policies.commit import Commit
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
 from enforcer.runtime.policies.enforcement import Enforcement
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.reactor import Reactor
+from enforcer.runtime.sessions.counts import Ledger
 
 TEXT = (
     "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
@@ -67,33 +67,34 @@ def test_a_caller_is_answered_the_same(enforcement, said):
     assert [] == said
 
 
-@pytest.mark.parametrize("continues", [True, False])
-def test_that_marks_are_forgotten_is_said(continues, monkeypatch):
-    """Numbers that are used up begin anew, in a session that takes nothing over."""
+MAPS = {"tasks": 3, "marks": 4}
+
+
+@pytest.mark.parametrize(
+    ("continues_keeps", "carried", "words"),
+    [
+        ((True, True), MAPS, ""),
+        ((False, True), {"marks": 4}, "the numbers of conditions on processes are used up"),
+        ((False, False), None, "all marks are forgotten"),
+    ],
+)
+def test_what_is_forgotten_is_said(enforcement, monkeypatch, continues_keeps, carried, words):
+    """Numbers that are used up begin anew, in a session that takes over what means the same."""
     opened = []
     fake = SimpleNamespace(open=lambda *_, **given: opened.append(given))
     monkeypatch.setattr(commit, "Session", fake)
     monkeypatch.setattr(commit, "Outgoing", SimpleNamespace(of_session=lambda *_: None))
     old = SimpleNamespace(
-        is_kept=False, carried={"tasks": 3}, is_protected=False, guard=None, detach=lambda: None
+        is_kept=False, carried=MAPS, is_protected=False, guard=None, detach=lambda: None
     )
+    ledger = SimpleNamespace(fold=lambda *_: None)
     sessions = SimpleNamespace(
-        current=old,
-        outgoing=[],
-        origins=Origins(),
-        ledger=SimpleNamespace(fold=lambda *_: None),
-        counts=lambda: None,
+        current=old, outgoing=[], origins=Origins(), ledger=ledger, counts=Ledger
     )
-    new = SimpleNamespace(
-        continues=continues,
-        generation=2,
-        origins=(),
-        facts=(),
-        workloads=(),
-        state=lambda _: b"",
-    )
+    continues, keeps_marks = continues_keeps
+    new = attrs.evolve(enforcement.now, continues=continues, keeps_marks=keeps_marks)
 
     done = commit.activate(sessions, None, commit.Proposal(new, None, None, None, None))
 
-    assert (() if continues else (FORGOTTEN,)) == done.warnings
-    assert [old.carried if continues else None] == [given["carry"] for given in opened]
+    assert [words in sentence for sentence in done.warnings] == [True] * (not continues)
+    assert [carried] == [given["carry"] for given in opened]
