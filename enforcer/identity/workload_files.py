@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 _MAX_FILE: Final = 8 << 20
-_MAX_LABELS: Final = 256
+MAX_LABELS: Final = 256
 MAX_PODS: Final = 4096
 """In one file of pods."""
 _TEXT: Final = re.compile(r"[!-~]{1,512}")
@@ -143,7 +143,7 @@ def _labels(value: Any) -> dict[str, str] | None:
             value = json.loads(value)
         except (ValueError, RecursionError):
             return None
-    if not isinstance(value, dict) or len(value) > _MAX_LABELS:
+    if not isinstance(value, dict) or len(value) > MAX_LABELS:
         return None
     out = {}
     for key, text in value.items():

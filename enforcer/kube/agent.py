@@ -23,6 +23,7 @@ from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.resource import FOREIGN, POLICIES, Listed, node_of, pods_of
+from enforcer.kube.room import POLICY_ROOM, ListRoom
 from enforcer.kube.small_objects import small
 from enforcer.kube.troubles import Troubles
 from enforcer.kube.watcher import Pace, Watcher
@@ -136,6 +137,7 @@ class Agent:
     reporting: tuple[Reporting, ...] = ()
     _folder: PolicyFolder = attrs.field(init=False)
     _pods: PodFile = attrs.field(init=False)
+    _room: ListRoom = attrs.field(init=False)
     _news: SimpleQueue[News | None] = attrs.field(factory=SimpleQueue, init=False)
     _ending: Event = attrs.field(factory=Event, init=False)
     _unlisted: set[str] = attrs.field(factory=set, init=False)
@@ -155,6 +157,7 @@ class Agent:
         return NodeObject(self.plan.labels, self.plan.node)
 
     def __attrs_post_init__(self) -> None:
+        self._room = ListRoom(POLICY_ROOM // len(self.plan.kinds))
         self._folder = PolicyFolder(self.plan.policies, self.states, self.node)
         self._pods = PodFile(self.plan.pods, self.plan.node)
         self._unlisted = {each.path for each in self.plan.resources}
@@ -261,18 +264,20 @@ class Agent:
             ending=self._ending,
             pace=self.plan.pace,
             kept=small,
+            room=self._room if resource in self.plan.kinds else None,
         )
 
     def _turn(self) -> None:
         """Wait for news, take all that there is, and write."""
         is_behind = any(each.is_behind for each in (self._folder, self._pods, self.node))
         try:
-            first = self._news.get(timeout=_AGAIN if is_behind else _IDLE)
+            self._take(self._news.get(timeout=_AGAIN if is_behind else _IDLE))
         except Empty:
             pass
         else:
-            for news in (first, *self._waiting()):
-                self._take(news)
+            # One after the other: a list that was taken is not held while the next one is.
+            for _ in range(self._news.qsize()):
+                self._take(self._news.get_nowait())
         try:
             self._write()
         except OSError as error:

@@ -251,7 +251,7 @@ def _of_version(version: Version) -> dict[str, Any]:
 
 def _not_written(refusal: Refusal, *, is_told: bool) -> dict[str, Any]:
     """Return what is said of a policy whose newest version the agent has refused: what was active is so still."""
-    found: dict[str, Any] = {"observedGeneration": refusal.generation, "reason": "Rollout"}
+    found: dict[str, Any] = {"observedGeneration": refusal.generation, "reason": refusal.reason}
     if is_told:
         found |= {"message": printable(refusal.message), "path": printable(refusal.path)}
     return found

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.identity.workload_files import MAX_PODS, pods_of_objects
+from enforcer.identity.workload_files import MAX_LABELS, MAX_PODS, pods_of_objects
+from enforcer.kube.annotations import CONFIG_HASH, CONFIG_MIRROR, of_pod
 from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.kube.shares import fair
 from enforcer.whole_file import replace
 
 if TYPE_CHECKING:
@@ -28,12 +31,10 @@ if TYPE_CHECKING:
 
     from enforcer.kube.resource import Key, News
 
-__all__ = ["NAME", "PodFile"]
+__all__ = ["NAME", "PodFile", "brief"]
 
 NAME: Final = "kube.json"
 
-_HASH: Final = "kubernetes.io/config.hash"
-_MIRROR: Final = "kubernetes.io/config.mirror"
 _OWNER: Final = ("apiVersion", "kind", "name", "uid", "controller")
 _STATUSES: Final = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
 _FINISHED: Final = ("Succeeded", "Failed")
@@ -129,12 +130,12 @@ class PodFile:
 
         Fails closed: a pod without its line, or without labels in it, has labels that are not known.
         """
-        kept = [pods[place] for place in _fair([(each, 1) for each in pods], MAX_PODS)]
+        kept = [pods[place] for place in fair([_thing(each, 1) for each in pods], MAX_PODS)]
         bare = [json.dumps(_bare(each)) for each in kept]
         whole = [json.dumps(each) for each in kept]
         more = [len(each) - len(short) for each, short in zip(whole, bare, strict=True)]
         room = _ROOM - sum(len(each) + 2 for each in bare)
-        chosen = {*_fair(list(zip(kept, more, strict=True)), room)}
+        chosen = {*fair(map(_thing, kept, more), room)}
         labels = [each["metadata"]["labels"] for each in kept]
         unknown = sum(
             each is None or (each != {} and place not in chosen)
@@ -153,26 +154,9 @@ def _said(pods: int, left_out: int, unlabelled: int) -> str:
     )
 
 
-def _fair(pods: list[tuple[dict[str, Any], int]], room: int) -> list[int]:
-    """
-    Return the places of those of *pods* that fit into *room*, each with what it takes, in their order.
-
-    Namespaces have equal shares, and what one does not need is for the others. Within one, what takes little comes
-    first. Finished pods come last: hardly anything runs in them.
-    """
-    taken: Counter[tuple[bool, str]] = Counter()
-    ranks: list[tuple[bool, int, int]] = []
-    for place in sorted(range(len(pods)), key=lambda place: pods[place][1]):
-        pod, size = pods[place]
-        share = pod["status"].get("phase") in _FINISHED, pod["metadata"]["namespace"]
-        taken[share] += size
-        ranks.append((share[0], taken[share], place))
-    found = []
-    for *_, place in sorted(ranks):
-        if (size := pods[place][1]) <= room:
-            room -= size
-            found.append(place)
-    return sorted(found)
+def _thing(pod: Mapping[str, Any], size: int) -> tuple[str, int, bool]:
+    """Return what :func:`fair` asks of *pod*. Finished pods come last: hardly anything runs in them."""
+    return pod["metadata"]["namespace"], size, pod["status"].get("phase") in _FINISHED
 
 
 def _bare(pod: Mapping[str, Any]) -> dict[str, Any]:
@@ -187,34 +171,61 @@ def _facts(pod: Mapping[str, Any], node: str) -> dict[str, Any] | None:
     meta = _map(pod.get("metadata"))
     kept = {word: meta[word] for word in ("uid", "name", "namespace") if word in meta}
     kept["labels"] = meta.get("labels") or {}
-    owners = [_map(each) for each in _list(meta.get("ownerReferences"))]
+    owners = _owners(meta)
     if (digest := _mirrored(meta, owners, node)) is not None:
-        kept["annotations"] = {_HASH: digest}
+        kept["annotations"] = {CONFIG_HASH: digest}
     if (read := next(pods_of_objects({"metadata": kept}), None)) is None:
         return None
     if read[0] != digest:
         kept.pop("annotations", None)
     if read[1].labels is None:
         kept["labels"] = None
-    kept["ownerReferences"] = [
-        {word: owner[word] for word in _OWNER if _is_short(owner.get(word))}
-        for owner in owners[:_MAX_OWNERS]
-    ]
+    kept["ownerReferences"] = owners
     status = _map(pod.get("status"))
     found: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "status": {}}
     if status.get("phase") in _FINISHED:
         found["status"]["phase"] = status["phase"]
     for word in _STATUSES:
-        ids = [
-            {"name": each["name"], "containerID": each["containerID"]}
-            for each in map(_map, _list(status.get(word)))
-            if each.get("containerID")
-            and _is_short(each["containerID"])
-            and _is_short(each.get("name"))
-        ]
-        if ids:
-            found["status"][word] = ids[:_MAX_IDS]
+        if ids := _ids(status.get(word)):
+            found["status"][word] = ids
     return found
+
+
+def brief(pod: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of *pod* what is read of it. It has a bound, and comes to the same line of the file as the whole."""
+    meta, status = _map(pod.get("metadata")), _map(pod.get("status"))
+    kept = {word: meta[word] for word in ("uid", "name", "namespace") if word in meta}
+    if "labels" in meta:
+        labels = meta["labels"]
+        # With one label too many they are all unknown, as with a thousand.
+        many = isinstance(labels, dict) and len(labels) > MAX_LABELS
+        kept["labels"] = dict(islice(labels.items(), MAX_LABELS + 1)) if many else labels
+    if notes := of_pod(meta.get("annotations")):
+        kept["annotations"] = notes
+    if owners := _owners(meta):
+        kept["ownerReferences"] = owners
+    told: dict[str, Any] = {word: ids for word in _STATUSES if (ids := _ids(status.get(word)))}
+    if status.get("phase") in _FINISHED:
+        told["phase"] = status["phase"]
+    return {"metadata": kept, "status": told}
+
+
+def _owners(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {word: owner[word] for word in _OWNER if _is_short(owner.get(word))}
+        for owner in map(_map, _list(meta.get("ownerReferences"))[:_MAX_OWNERS])
+    ]
+
+
+def _ids(statuses: Any) -> list[dict[str, Any]]:
+    found = [
+        {"name": each["name"], "containerID": each["containerID"]}
+        for each in map(_map, _list(statuses))
+        if each.get("containerID")
+        and _is_short(each["containerID"])
+        and _is_short(each.get("name"))
+    ]
+    return found[:_MAX_IDS]
 
 
 def _is_short(value: Any) -> bool:
@@ -231,8 +242,8 @@ def _mirrored(
     the kubelet's own marks are.
     """
     notes = _map(meta.get("annotations"))
-    digest = notes.get(_HASH)
-    is_mirror = notes.get(_MIRROR) == digest and any(
+    digest = notes.get(CONFIG_HASH)
+    is_mirror = notes.get(CONFIG_MIRROR) == digest and any(
         (owner.get("kind"), owner.get("name")) == ("Node", node) for owner in owners
     )
     return digest if is_mirror and isinstance(digest, str) else None
@@ -246,9 +257,9 @@ def _honest(pods: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
     """
     known = list(pods)
     own = {pod["metadata"].get("uid") for pod in known if "annotations" not in pod["metadata"]}
-    claims = Counter(pod["metadata"]["annotations"][_HASH] for pod in known if _claims(pod))
+    claims = Counter(pod["metadata"]["annotations"][CONFIG_HASH] for pod in known if _claims(pod))
     for pod in known:
-        claim = pod["metadata"]["annotations"][_HASH] if _claims(pod) else None
+        claim = pod["metadata"]["annotations"][CONFIG_HASH] if _claims(pod) else None
         if claim is None or (claim not in own and claims[claim] == 1):
             yield pod
 

@@ -27,7 +27,8 @@ from enforcer.kube.policy_text import (
 )
 from enforcer.kube.resource import Deleted, Found, Listed
 from enforcer.kube.rollout import Rollout, RolloutError
-from enforcer.kube.small_objects import whole
+from enforcer.kube.room import LabelledPolicies
+from enforcer.kube.small_objects import left_out, whole
 from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from enforcer.kube.node_object import NodeObject
     from enforcer.kube.policy_state import PolicyStates
     from enforcer.kube.resource import Key, News, Resource
+    from enforcer.kube.room import Entry
 
 __all__ = ["PolicyFolder"]
 
@@ -53,16 +55,15 @@ class PolicyFolder:
     Attributes:
         states: is told which text is of which version, before the text is there.
         node: for which it is decided whether a policy is enforced or only records.
+        by_labels: policies on which that hangs on labels of the node.
     """
 
     path: Path
     states: PolicyStates
     node: NodeObject
+    by_labels: LabelledPolicies = attrs.field(factory=LabelledPolicies)
     _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)  # packed texts
     _files: set[str] = attrs.field(factory=set, init=False)
-    _by_labels: dict[str, tuple[Key, dict[str, Any], Resource]] = attrs.field(
-        factory=dict, init=False
-    )
 
     def open(self) -> None:
         """
@@ -92,8 +93,8 @@ class PolicyFolder:
                 wanted = {
                     file_name(key, news.resource): (key, item) for key, item in news.objects.items()
                 }
-                for name in [n for n in self._by_labels if is_of(n, news.resource)]:
-                    del self._by_labels[name]
+                for name in [n for n in self.by_labels if is_of(n, news.resource)]:
+                    self.by_labels.forget(name)
                 for name, (key, item) in wanted.items():
                     self._want(name, key, item, news.resource)
                 for name in {*self._files, *self._wanted} - wanted.keys():
@@ -106,16 +107,21 @@ class PolicyFolder:
             case Deleted():
                 name = file_name(news.key, news.resource)
                 self._wanted[name] = None
-                self._by_labels.pop(name, None)
+                self.by_labels.forget(name)
                 self.states.forget(name)
 
     def relabel(self) -> None:
         """Decide again what hangs on the labels of the node, for :meth:`write`."""
-        for name, known in list(self._by_labels.items()):
+        for name, known in self.by_labels.entries():
             self._want(name, *known)
 
     def _want(self, name: str, key: Key, kept: dict[str, Any], resource: Resource) -> None:
-        self._by_labels.pop(name, None)
+        self.by_labels.forget(name)
+        if (left := left_out(kept)) is not None:
+            # Towards what was, as below.
+            why = Refusal(left.generation, "spec", left.message, left.reason)
+            self.states.refuse(name, key, resource, why)
+            return
         if resource.is_foreign:
             self._want_foreign(name, key, kept, resource)
             return
@@ -131,19 +137,29 @@ class PolicyFolder:
         is_guess = reached is None
         if is_guess:
             reached = self._is_enforced(name)
-        if rollout.needs_labels:
-            self._by_labels[name] = (key, kept, resource)
         written = item if reached else holding(item)
         text = policy_text(written, key, resource)
         self._wanted[name] = _pack(text)
         version = Version(generation, rollout.text, is_held=written != item, is_guess=is_guess)
         self.states.note(name, key, resource, version, digest_of(text))
+        if rollout.needs_labels:
+            self._keep(name, (key, kept, resource))
+
+    def _keep(self, name: str, entry: Entry) -> None:
+        """Keep a policy that hangs on labels, and say of which there is no room for that."""
+        why = (
+            "the agent has no room to decide anew on this policy when the labels of the node change"
+        )
+        for gone, (key, kept, resource) in self.by_labels.keep(name, entry):
+            # It stays as it is, of which nobody may believe that it follows the labels.
+            refusal = Refusal(generation_of(whole(kept)), "spec", why, "NoRoom")
+            self.states.refuse(gone, key, resource, refusal)
 
     def _want_foreign(self, name: str, key: Key, kept: dict[str, Any], resource: Resource) -> None:
         item = whole(kept)
         generation = generation_of(item)
-        if isinstance(spec := item.get("spec"), dict) and SELECTOR in spec:
-            self._by_labels[name] = (key, kept, resource)
+        spec = item.get("spec")
+        needs_labels = isinstance(spec, dict) and SELECTOR in spec
         try:
             written = for_node(item, self.node)
         except RolloutError as error:
@@ -157,10 +173,12 @@ class PolicyFolder:
             if written is None:
                 self._wanted[name] = None
                 self.states.forget(name)
-                return
-            text = policy_text(written, key, resource)
-            self._wanted[name] = _pack(text)
-            self.states.note(name, key, resource, Version(generation), digest_of(text))
+            else:
+                text = policy_text(written, key, resource)
+                self._wanted[name] = _pack(text)
+                self.states.note(name, key, resource, Version(generation), digest_of(text))
+        if needs_labels:
+            self._keep(name, (key, kept, resource))
 
     def _is_enforced(self, name: str) -> bool:
         """Whether the policy of the file *name* is enforced, as far as files say. In doubt it is, and stays so."""

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
     from enforcer.kube.resource import Key, Resource
 
-__all__ = ["PolicyObject", "PolicyStates", "Refusal", "Version"]
+__all__ = ["ROLLOUT", "PolicyObject", "PolicyStates", "Refusal", "Version"]
+
+ROLLOUT: Final = "Rollout"
+"""The reason of a refusal where a rollout is not understood."""
 
 _FORMAT: Final = 2
 _KEPT: Final = 8
@@ -50,11 +53,18 @@ class Version:
 
 @attrs.frozen
 class Refusal:
-    """Why the agent has written no text for the newest version of an object."""
+    """
+    Why the agent has written no text for the newest version of an object.
+
+    Attributes:
+        path: of the field that is to blame.
+        reason: in one word; *message*: in a sentence.
+    """
 
     generation: int
     path: str
     message: str
+    reason: str = ROLLOUT
 
 
 @attrs.frozen
@@ -160,9 +170,16 @@ def _object(found: Any) -> PolicyObject:
         str(found["name"]),
         str(found["word"]),
         versions,
-        None
-        if refused is None
-        else Refusal(int(refused["generation"]), str(refused["path"]), str(refused["message"])),
+        None if refused is None else _refusal(refused),
+    )
+
+
+def _refusal(found: Any) -> Refusal:
+    return Refusal(
+        int(found["generation"]),
+        str(found["path"]),
+        str(found["message"]),
+        str(found.get("reason", ROLLOUT)),  # agents before this one had no other
     )
 
 

@@ -12,6 +12,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from enforcer.kube.annotations import POSTURE
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from enforcer.kube.resource import Key, Resource
 
 __all__ = [
+    "METADATA",
     "SUFFIX",
     "cut",
     "file_name",
@@ -37,10 +39,7 @@ _LONGEST: Final = (
     200  # characters of a name; a file may have 255, and what is written beside it is longer
 )
 _OF_SERVER: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
-_POSTURE: Final = "kubearmor-"
-"""How annotations begin that are a part of a policy of KubeArmor."""
-
-_METADATA: Final = ("description",)
+METADATA: Final = ("description",)
 """What of the metadata the language reads, beside what the object is known by. The server knows no such key today."""
 
 
@@ -56,7 +55,7 @@ def policy_text(item: Mapping[str, Any], key: Key, resource: Resource) -> bytes:
     if resource.namespaced:
         meta["namespace"] = namespace
     given = item.get("metadata", {})
-    meta |= {word: given[word] for word in _METADATA if word in given}
+    meta |= {word: given[word] for word in METADATA if word in given}
     if resource.is_foreign and (notes := _postures(given)):
         meta["annotations"] = notes
     document = {
@@ -101,7 +100,7 @@ def _postures(meta: Mapping[str, Any]) -> dict[str, Any]:
     notes = meta.get("annotations")
     if not isinstance(notes, dict):
         return {}
-    return {word: value for word, value in notes.items() if str(word).startswith(_POSTURE)}
+    return {word: value for word, value in notes.items() if str(word).startswith(POSTURE)}
 
 
 def holding(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from enforcer.kube.annotations import LONGEST, MODE, NODES, ROLLOUT, SHARE
 from enforcer.kube.errors import printable
 from enforcer.kube.label_selector import Selector, parse_selector
-from enforcer.policy.language.kube import GROUP
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,11 +31,6 @@ __all__ = [
     "annotations_of",
     "text_of",
 ]
-
-_PREFIX: Final = f"{GROUP}/rollout"
-MODE: Final = f"{_PREFIX}-mode"
-SHARE: Final = f"{_PREFIX}-share"
-NODES: Final = f"{_PREFIX}-nodes"
 
 EVERYWHERE: Final = "all"
 """How a policy without a rollout is told of."""
@@ -94,6 +89,8 @@ class Rollout:
                 raise RolloutError(name, "there is no such annotation of a rollout")
             if not isinstance(value, str):
                 raise RolloutError(name, "not a text")
+            if len(value) > LONGEST:
+                raise RolloutError(name, f"an annotation has {LONGEST} characters at most")
         made = cls()
         for name, value in found.items():
             try:
@@ -143,7 +140,7 @@ def annotations_of(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return of the annotations of *item* those that are about a rollout, by our names or by ones near them."""
     found = (item.get("metadata") or {}).get("annotations")
     items = found.items() if isinstance(found, dict) else ()
-    return {name: value for name, value in sorted(items) if name.lower().startswith(_PREFIX)}
+    return {name: value for name, value in sorted(items) if name.lower().startswith(ROLLOUT)}
 
 
 def text_of(item: Mapping[str, Any]) -> str:

@@ -4,7 +4,8 @@ What an agent keeps of the objects that it is told of, until it has made files o
 
 All objects of a list are held at once, and whoever may write policies or pods says how large they are. So what
 nobody reads goes at once, and a policy is held as packed JSON: its values are twenty times as large in Python, where
-it has many that are empty.
+it has many that are empty. One that no engine would read is not held at all, and neither is one for which
+:mod:`enforcer.kube.room` has no room: it is only known to be there.
 """
 
 from __future__ import annotations
@@ -13,25 +14,39 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, Final
 
-from enforcer.kube.policy_text import cut
+import attrs
+
+from enforcer.kube.annotations import of_policy
+from enforcer.kube.pod_file import brief
+from enforcer.kube.policy_text import METADATA, cut, generation_of
 from enforcer.kube.resource import NODE_PATH, POD_PATH
-from enforcer.policy.text.bounds import MAX_DEPTH
+from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH
 
 if TYPE_CHECKING:
     from enforcer.kube.resource import Resource
 
-__all__ = ["small", "whole"]
+__all__ = ["LeftOut", "emptied", "left_out", "size_of", "small", "whole"]
 
 _PACKED: Final = "packed"
+_LEFT_OUT: Final = "leftOut"
 _QUICK: Final = 1  # what can be made much smaller is made so at any level
 _OF_OWN_NODE: Final = ("name", "uid", "labels")
-_OF_POD: Final = ("uid", "name", "namespace", "labels", "annotations", "ownerReferences")
-_OF_STATUS: Final = (
-    "phase",
-    "initContainerStatuses",
-    "containerStatuses",
-    "ephemeralContainerStatuses",
-)
+_OF_POLICY: Final = ("name", "namespace", "uid", "generation", *METADATA)
+
+
+@attrs.frozen
+class LeftOut:
+    """
+    What is kept of a policy of which the rest is not.
+
+    Attributes:
+        reason: why, in one word.
+        message: and in a sentence.
+    """
+
+    generation: int
+    reason: str
+    message: str
 
 
 def small(item: dict[str, Any], resource: Resource) -> dict[str, Any]:
@@ -40,13 +55,18 @@ def small(item: dict[str, Any], resource: Resource) -> dict[str, Any]:
     if resource.path == NODE_PATH:
         return {"metadata": _some(meta, _OF_OWN_NODE)}
     if resource.path == POD_PATH:
-        status = item.get("status")
-        told = _some(status, _OF_STATUS) if isinstance(status, dict) else {}
-        return {"metadata": _some(meta, _OF_POD), "status": told}
-    read = {word: value for word, value in item.items() if word != "status"}
-    read["metadata"] = {word: value for word, value in meta.items() if word != "managedFields"}
+        return brief(item)
+    read = {word: value for word, value in item.items() if word not in {"status", "metadata"}}
+    known = _some(meta, _OF_POLICY)
+    if notes := of_policy(meta.get("annotations"), is_foreign=resource.is_foreign):
+        known["annotations"] = notes
     # Deeper than the engine reads, but not deeper than can be written.
-    return {_PACKED: zlib.compress(json.dumps(cut(read, MAX_DEPTH + 2)).encode(), _QUICK)}
+    text = _encoded({"metadata": known, **cut(read, MAX_DEPTH + 2)})
+    if len(text) - len(_encoded(known)) > MAX_BYTES:
+        # Its file would be longer still, since it is written in lines.
+        why = f"the policy is too large, the limit is {MAX_BYTES} bytes: split it into several"
+        return {_LEFT_OUT: LeftOut(generation_of(item), "TooLarge", why)}
+    return {_PACKED: zlib.compress(text, _QUICK)}
 
 
 def whole(kept: dict[str, Any]) -> dict[str, Any]:
@@ -54,8 +74,32 @@ def whole(kept: dict[str, Any]) -> dict[str, Any]:
     packed = kept.get(_PACKED)
     if not isinstance(packed, bytes):  # nothing of JSON is
         return kept
-    found: dict[str, Any] = json.loads(zlib.decompress(packed))
+    found: dict[str, Any] = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
     return found
+
+
+def left_out(kept: dict[str, Any]) -> LeftOut | None:
+    """Return why *kept* is no more than that there is such a policy; None: it is all there."""
+    found = kept.get(_LEFT_OUT)
+    return found if isinstance(found, LeftOut) else None  # nothing of JSON is
+
+
+def size_of(kept: dict[str, Any]) -> int:
+    """Return how many bytes of a policy *kept* holds."""
+    packed = kept.get(_PACKED)
+    return len(packed) if isinstance(packed, bytes) else 0
+
+
+def emptied(kept: dict[str, Any], reason: str, message: str) -> dict[str, Any]:
+    """Return *kept* without what the policy says: it is only known to be there."""
+    if left_out(kept) is not None:
+        return kept
+    return {_LEFT_OUT: LeftOut(generation_of(whole(kept)), reason, message)}
+
+
+def _encoded(value: Any) -> bytes:
+    """Write *value* as the file of a policy is written, but for the lines: as long as that at most."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "surrogatepass")
 
 
 def _some(found: dict[str, Any], words: tuple[str, ...]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
     from enforcer.kube.client import Client
     from enforcer.kube.resource import Key, News, Resource
+    from enforcer.kube.room import ListRoom
 
     _Items: TypeAlias = list[tuple[Key, dict[str, Any]]]
 
@@ -94,6 +95,7 @@ class Watcher:
         works: called when the server has said something sensible.
         ending: set when it is to end.
         kept: what is held and told of each object; a list of them all is held at once.
+        room: of that list; None: only its number is bounded.
     """
 
     resource: Resource
@@ -104,6 +106,7 @@ class Watcher:
     ending: Event
     pace: Pace = attrs.field(factory=Pace)
     kept: Callable[[dict[str, Any], Resource], dict[str, Any]] = lambda item, _: item
+    room: ListRoom | None = None
     _version: str | None = attrs.field(default=None, init=False)
     _failures: int = attrs.field(default=0, init=False)
     _refusals: int = attrs.field(default=0, init=False)
@@ -133,10 +136,13 @@ class Watcher:
             KubeError: there is no complete list.
         """
         objects: dict[Key, dict[str, Any]] = {}
-        version, rest = None, ""
+        version, rest, taken = None, "", 0
         while True:
             page, items = self._get(rest)
             objects.update(items)
+            if self.room is not None:
+                taken += self.room.taken_by(kept for _, kept in items)
+                taken = self.room.fit(objects, taken)
             if len(objects) > _MAX_OBJECTS:
                 raise TooLargeError(f"there are more than {_MAX_OBJECTS:,} objects")
             version = version or version_of(page)

@@ -3,14 +3,21 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
 import json
+import os
+import pickle
+import re
 import tracemalloc
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from kube_fakes import SPEC
 
+from enforcer import kube
 from enforcer.kube.client import parse_list
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.list_reader import read_list
@@ -20,7 +27,8 @@ from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.policy_text import policy_text
 from enforcer.kube.resource import FOREIGN, POLICIES, Found, Listed, node_of, pods_of
-from enforcer.kube.small_objects import small, whole
+from enforcer.kube.rollout import MODE, NODES, Rollout, RolloutError, annotations_of
+from enforcer.kube.small_objects import left_out, small, whole
 
 KEY = ("shop", "web")
 META = {
@@ -114,8 +122,87 @@ def test_the_file_of_a_small_policy_is_the_same(resource):
 
     assert policy_text(PLAIN, KEY, resource) == policy_text(found, KEY, resource)
     assert "status" not in found
-    meta = {word: value for word, value in META.items() if word != "managedFields"}
-    assert meta == found["metadata"]
+    read = {"name", "namespace", "uid", "generation", "annotations"}
+    assert read == found["metadata"].keys()
+
+
+def annotation_words():
+    """Return all texts of the modules of the agent that may be annotations, or beginnings of them."""
+    for path in Path(kube.__file__).parent.glob("*.py"):
+        module = importlib.import_module(f"enforcer.kube.{path.stem}")
+        for text in vars(module).values():
+            if isinstance(text, str) and re.fullmatch(r"[a-z0-9.]+[/-][a-z0-9./-]*", text):
+                yield text
+
+
+WORDS = sorted({*annotation_words()})
+_NAMES = st.builds(
+    lambda word, end, is_large: (word.upper() if is_large else word) + end,
+    st.sampled_from(WORDS),
+    st.sampled_from(["", "", "", "x", "-mode", "file-posture"]),
+    st.booleans(),
+)
+_VALUES = (
+    st.sampled_from(["audit", "25%", "pool=canary", "block", "0" * 32, "", "\ud800"])
+    | st.text(max_size=5)
+    | st.builds(
+        lambda text, times: text * times, st.sampled_from([" ", "a", "a=b,"]), st.just(9000)
+    )
+    | st.builds(lambda text: " " * 1020 + text, st.sampled_from(["pool=canary", "25%"]))
+)
+_NOTES = st.dictionaries(_NAMES, _VALUES, max_size=6)
+
+
+def test_the_words_of_annotations_are_found():
+    """Else the next test would try none of them."""
+    known = {"enforcer.dev/rollout-share", "kubearmor-", "kubernetes.io/config.mirror"}
+    assert known <= set(WORDS)
+
+
+@given(_NOTES, st.sampled_from([*POLICIES, *FOREIGN]))
+@example({NODES: " " * 1020 + "pool=canary"}, POLICIES[0])
+def test_annotations_that_are_kept_say_what_all_of_them_say(notes, resource):
+    """Whatever a module of the agent may ask for: one that is read and not kept differs here."""
+    item = {**PLAIN, "metadata": {**META, "annotations": notes}}
+
+    found = whole(small(item, resource))
+
+    assert policy_text(item, KEY, resource) == policy_text(found, KEY, resource)
+    assert read_rollout(item) == read_rollout(found)
+    assert [*annotations_of(item)][:1] == [*annotations_of(found)][:1]
+    kept = [
+        len(text)
+        for name, text in found["metadata"].get("annotations", {}).items()
+        if not name.startswith("kubearmor-")
+    ]
+    assert len(kept) <= 4
+    assert sum(kept) < 8000
+
+
+def read_rollout(item):
+    try:
+        return Rollout.of(item).text
+    except RolloutError as error:
+        return error.path, str(error)
+
+
+def test_what_nobody_reads_takes_no_memory():
+    """Annotations, labels and owners are as long as their author likes, and no server packs them."""
+    noise = base64.b64encode(os.urandom(200_000)).decode()
+    meta = {
+        **META,
+        "annotations": {"a": noise, MODE: noise, f"{MODE}x": noise},
+        "labels": {"a": noise},
+    }
+    pod = {**META, "annotations": {"a": noise, "kubernetes.io/config.hash": noise}}
+    pod |= {"labels": {f"a{n}": "b" * 60 for n in range(9000)}}
+    pod |= {"ownerReferences": [{"kind": noise, "name": "n", "more": noise}] * 90}
+
+    found = small({**PLAIN, "metadata": meta}, POLICIES[0])
+    told = small({"metadata": pod, "status": {"phase": noise, "message": noise}}, pods_of("n1"))
+
+    assert len(pickle.dumps(found)) < 3000
+    assert len(pickle.dumps(told)) < 40_000
 
 
 @pytest.mark.parametrize("levels", [60, 70, 900])
@@ -194,3 +281,30 @@ def test_texts_that_wait_take_little(tmp_path):
 
     assert kept < 1 << 20
     assert all(path.stat().st_size > 1 << 19 for path in folder.path.glob("*.yaml"))
+
+
+def test_what_no_engine_reads_is_only_known_to_be_there(tmp_path):
+    """It is refused, with its generation, and not taken for gone: what it was before stays active."""
+    folder = PolicyFolder(
+        tmp_path / "policies", PolicyStates(tmp_path / "state"), NodeObject(tmp_path / "node", "n1")
+    )
+    folder.open()
+    large = {**PLAIN, "spec": {**SPEC, "more": "x" * (1 << 20)}}
+    large["metadata"] = {**META, "annotations": {}, "generation": 4}
+    at_most = {**PLAIN, "spec": {**SPEC, "more": "é" * 500_000}}
+
+    folder.take(
+        Listed(POLICIES[0], {KEY: small({**PLAIN, "metadata": large["metadata"]}, POLICIES[0])})
+    )
+    folder.write()
+    before = (folder.path / "shop.web.enforcerpolicy.yaml").read_bytes()
+    folder.take(Listed(POLICIES[0], {KEY: small(large, POLICIES[0])}))
+    folder.write()
+    folder.states.write()
+    states = PolicyStates(tmp_path / "state")
+    states.read()
+
+    assert before == (folder.path / "shop.web.enforcerpolicy.yaml").read_bytes()
+    ((_, known),) = states.all()
+    assert (4, "TooLarge") == (known.refusal.generation, known.refusal.reason)
+    assert left_out(small(at_most, POLICIES[0])) is None

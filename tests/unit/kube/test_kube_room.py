@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: MIT
+"""What an agent holds of policies is bounded in bytes, and no namespace takes the room of another."""
+
+from __future__ import annotations
+
+import base64
+import os
+from threading import Event
+
+import pytest
+from kube_fakes import SPEC
+
+from enforcer.kube.node_object import NodeObject
+from enforcer.kube.policy_folder import PolicyFolder
+from enforcer.kube.policy_state import PolicyStates
+from enforcer.kube.resource import POLICIES, Found, Listed, node_of
+from enforcer.kube.rollout import NODES
+from enforcer.kube.room import LabelledPolicies, ListRoom
+from enforcer.kube.small_objects import left_out, size_of, small
+from enforcer.kube.watcher import Watcher
+
+OWN = POLICIES[0]
+ROOM = 200_000
+
+
+def item(key, size, generation=1, **notes):
+    """Return a policy with *size* bytes that nothing packs."""
+    meta = {"name": key[1], "namespace": key[0], "generation": generation, "uid": "u"}
+    meta |= {"annotations": notes, "resourceVersion": "7"}
+    noise = base64.b85encode(os.urandom(size)).decode()
+    return {"metadata": meta, "spec": {**SPEC, "more": noise}}
+
+
+class Server:
+    """A list in parts of ten."""
+
+    def __init__(self, items):
+        self.items = items
+
+    def get_list(self, _path, query, kept):
+        at = int(query.get("continue", 0))
+        more = str(at + 10) if at + 10 < len(self.items) else ""
+        page = {"metadata": {"resourceVersion": "9", "continue": more}}
+        return page, [kept(each) for each in self.items[at : at + 10]]
+
+
+def listed(items, room=ROOM):
+    told = []
+    Watcher(
+        OWN,
+        Server(items),
+        told.append,
+        print,
+        lambda: None,
+        Event(),
+        kept=small,
+        room=ListRoom(room),
+    ).list()
+    return told[0].objects
+
+
+def test_a_list_has_a_bound_in_bytes_and_shares():
+    """Whoever writes hundreds of large policies takes no room from others, and all of them are still there."""
+    evil = [item(("evil", f"p{n}"), 10_000, n) for n in range(100)]
+    good = [item(("shop", f"p{n}"), 3000) for n in range(20)]
+
+    objects = listed([*evil[:50], *good, *evil[50:]])
+
+    assert 120 == len(objects)
+    assert sum(map(size_of, objects.values())) <= ROOM
+    gone = {key: left for key, each in objects.items() if (left := left_out(each)) is not None}
+    assert {"evil"} == {namespace for namespace, _ in gone}
+    assert 80 < len(gone) < 100
+    assert all(f"p{left.generation}" == key[1] for key, left in gone.items())
+
+
+def test_what_has_room_is_all_kept():
+    objects = listed([item(("shop", f"p{n}"), 3000) for n in range(50)])
+
+    assert not [each for each in objects.values() if left_out(each) is not None]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = PolicyFolder(
+        tmp_path / "policies",
+        PolicyStates(tmp_path / "state"),
+        NodeObject(tmp_path / "agent/node", "n1"),
+        LabelledPolicies(ROOM),
+    )
+    made.open()
+    return made
+
+
+def test_a_policy_without_room_stays_what_it_was(folder):
+    """It is refused with a reason, and its file is not taken away."""
+    key = ("evil", "p0")
+    folder.take(Listed(OWN, {key: small(item(key, 100), OWN)}))
+    folder.write()
+    before = [path.read_bytes() for path in folder.path.iterdir()]
+
+    folder.take(Listed(OWN, listed([item(key, 20_000, 2)], room=10_000)))
+    folder.write()
+
+    assert before == [path.read_bytes() for path in folder.path.iterdir()]
+    ((_, known),) = folder.states.all()
+    assert (2, "NoRoom") == (known.refusal.generation, known.refusal.reason)
+
+
+def test_what_waits_for_labels_has_a_bound(folder):
+    """It is kept for as long as the agent runs. What has no room says that it does not follow the labels."""
+    folder.node.take(Found(node_of("n1"), ("", "n1"), {"metadata": {"labels": {"pool": "a"}}}))
+    keys = [("evil", f"p{n:02}") for n in range(40)] + [("shop", "web")]
+    for key in keys:
+        one = item(key, 10_000, **{NODES: "pool=b"})
+        folder.take(Found(OWN, key, small(one, OWN)))
+    folder.write()
+
+    refused = {known.label for _, known in folder.states.all() if known.refusal is not None}
+    assert 20 <= len(refused) < 40
+    assert "shop/web" not in refused
+    folder.node.take(Found(node_of("n1"), ("", "n1"), {"metadata": {"labels": {"pool": "b"}}}))
+    folder.relabel()
+    folder.write()
+
+    held = {path.name for path in folder.path.iterdir() if b'"mode": "audit"' in path.read_bytes()}
+    assert {f"{label.replace('/', '.')}.enforcerpolicy.yaml" for label in refused} == held
