@@ -237,9 +237,15 @@ def _size(entry: dict[str, Any]) -> int:
     return len(json.dumps(entry)) + 2
 
 
+def _of_object(known: Version | Refusal) -> dict[str, Any]:
+    """Return of which object, and of which generation of it, an entry is: one that is made again begins with 1 again."""
+    uid = {"uid": known.uid} if known.uid else {}
+    return {"observedGeneration": known.generation, **uid}
+
+
 def _of_version(version: Version) -> dict[str, Any]:
     """Return of which generation an entry is, and what its rollout makes of it. Most have none, and say nothing."""
-    found: dict[str, Any] = {"observedGeneration": version.generation}
+    found = _of_object(version)
     if version.rollout != EVERYWHERE:
         found["rollout"] = version.rollout
     if version.is_held:
@@ -251,7 +257,7 @@ def _of_version(version: Version) -> dict[str, Any]:
 
 def _not_written(refusal: Refusal, *, is_told: bool) -> dict[str, Any]:
     """Return what is said of a policy whose newest version the agent has refused: what was active is so still."""
-    found: dict[str, Any] = {"observedGeneration": refusal.generation, "reason": refusal.reason}
+    found = {**_of_object(refusal), "reason": refusal.reason}
     if is_told:
         found |= {"message": printable(refusal.message), "path": printable(refusal.path)}
     return found

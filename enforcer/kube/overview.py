@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.kube.node_status import rfc3339
-from enforcer.kube.policy_text import generation_of
+from enforcer.kube.policy_text import generation_of, short_uid
 from enforcer.kube.policy_totals import (
     OnNode,
     Said,
@@ -184,7 +184,8 @@ class Overview:
             resource, key, generation, item["status"], item["rollout"], uid
         )
         self._touched[place] = True
-        if old is None or (old.generation, old.rollout) != (generation, item["rollout"]):
+        before = old and (old.uid, old.generation, old.rollout)
+        if before != (uid, generation, item["rollout"]):
             self._changed.add(place)  # and not if it only has the status that was written
 
     def _reported(self, name: str, report: dict[str, Any]) -> None:
@@ -294,6 +295,7 @@ class Overview:
             ),
             0 if is_hidden else sum(node.denials.get(label, 0) for _, node in nodes),
             policy.rollout,
+            short_uid(policy.uid),
         )
 
     def _has_first(self, key: Key) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.kube.foreign_object import SELECTOR, LabelsUnknownError, for_node
-from enforcer.kube.policy_state import Refusal, Version
+from enforcer.kube.policy_state import ROLLOUT, Refusal, Version
 from enforcer.kube.policy_text import (
     SUFFIX,
     file_name,
@@ -24,6 +24,7 @@ from enforcer.kube.policy_text import (
     is_of,
     only_records,
     policy_text,
+    uid_of,
 )
 from enforcer.kube.resource import Deleted, Found, Listed
 from enforcer.kube.rollout import Rollout, RolloutError
@@ -33,6 +34,7 @@ from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
 
@@ -119,19 +121,18 @@ class PolicyFolder:
         self.by_labels.forget(name)
         if (left := left_out(kept)) is not None:
             # Towards what was, as below.
-            why = Refusal(left.generation, "spec", left.message, left.reason)
+            why = Refusal(left.generation, "spec", left.message, left.reason, left.uid)
             self.states.refuse(name, key, resource, why)
             return
         if resource.is_foreign:
             self._want_foreign(name, key, kept, resource)
             return
         item = whole(kept)
-        generation = generation_of(item)
         try:
             rollout = Rollout.of(item)
         except RolloutError as error:
             # Towards what was: a policy that is active stays as it is, and a new one is not begun.
-            self.states.refuse(name, key, resource, Refusal(generation, error.path, str(error)))
+            self.states.refuse(name, key, resource, _refusal(item, error.path, str(error)))
             return
         reached = rollout.reaches(item, self.node.name, self.node.labels)
         is_guess = reached is None
@@ -140,7 +141,13 @@ class PolicyFolder:
         written = item if reached else holding(item)
         text = policy_text(written, key, resource)
         self._wanted[name] = _pack(text)
-        version = Version(generation, rollout.text, is_held=written != item, is_guess=is_guess)
+        version = Version(
+            generation_of(item),
+            rollout.text,
+            is_held=written != item,
+            is_guess=is_guess,
+            uid=uid_of(item),
+        )
         self.states.note(name, key, resource, version, digest_of(text))
         if rollout.needs_labels:
             self._keep(name, (key, kept, resource))
@@ -152,22 +159,21 @@ class PolicyFolder:
         )
         for gone, (key, kept, resource) in self.by_labels.keep(name, entry):
             # It stays as it is, of which nobody may believe that it follows the labels.
-            refusal = Refusal(generation_of(whole(kept)), "spec", why, "NoRoom")
+            refusal = _refusal(whole(kept), "spec", why, "NoRoom")
             self.states.refuse(gone, key, resource, refusal)
 
     def _want_foreign(self, name: str, key: Key, kept: dict[str, Any], resource: Resource) -> None:
         item = whole(kept)
-        generation = generation_of(item)
         spec = item.get("spec")
         needs_labels = isinstance(spec, dict) and SELECTOR in spec
         try:
             written = for_node(item, self.node)
         except RolloutError as error:
-            self.states.refuse(name, key, resource, Refusal(generation, error.path, str(error)))
+            self.states.refuse(name, key, resource, _refusal(item, error.path, str(error)))
         except LabelsUnknownError:
             # Towards what was, as above: it is decided again once the labels are known.
             why = "the labels of the node are not known"
-            refusal = Refusal(generation, f"spec.{SELECTOR}", why)
+            refusal = _refusal(item, f"spec.{SELECTOR}", why)
             self.states.refuse(name, key, resource, refusal)
         else:
             if written is None:
@@ -176,7 +182,8 @@ class PolicyFolder:
             else:
                 text = policy_text(written, key, resource)
                 self._wanted[name] = _pack(text)
-                self.states.note(name, key, resource, Version(generation), digest_of(text))
+                version = Version(generation_of(item), uid=uid_of(item))
+                self.states.note(name, key, resource, version, digest_of(text))
         if needs_labels:
             self._keep(name, (key, kept, resource))
 
@@ -247,6 +254,10 @@ class PolicyFolder:
         finally:
             self._files.discard(path.name)
         return True
+
+
+def _refusal(item: Mapping[str, Any], path: str, message: str, reason: str = ROLLOUT) -> Refusal:
+    return Refusal(generation_of(item), path, message, reason, uid_of(item))
 
 
 def _pack(text: bytes) -> bytes:

@@ -43,12 +43,14 @@ class Version:
         rollout: by which it was decided whether the node enforces.
         is_held: the policy would enforce, and by its rollout only records here.
         is_guess: the labels of the node were not known, so it stayed as it was.
+        uid: the beginning of the object's; empty: not known. One that is made again begins with generation 1 again.
     """
 
     generation: int
     rollout: str = EVERYWHERE
     is_held: bool = False
     is_guess: bool = False
+    uid: str = ""
 
 
 @attrs.frozen
@@ -58,6 +60,7 @@ class Refusal:
 
     Attributes:
         path: of the field that is to blame.
+        uid: as that of a :class:`Version`.
         reason: in one word; *message*: in a sentence.
     """
 
@@ -65,6 +68,7 @@ class Refusal:
     path: str
     message: str
     reason: str = ROLLOUT
+    uid: str = ""
 
 
 @attrs.frozen
@@ -180,6 +184,7 @@ def _refusal(found: Any) -> Refusal:
         str(found["path"]),
         str(found["message"]),
         str(found.get("reason", ROLLOUT)),  # agents before this one had no other
+        str(found.get("uid", "")),
     )
 
 
@@ -189,4 +194,5 @@ def _version(found: Any) -> Version:
         str(found["rollout"]),
         is_held=bool(found["is_held"]),
         is_guess=bool(found["is_guess"]),
+        uid=str(found.get("uid", "")),
     )

@@ -31,6 +31,8 @@ __all__ = [
     "is_of",
     "only_records",
     "policy_text",
+    "short_uid",
+    "uid_of",
 ]
 
 SUFFIX: Final = ".yaml"
@@ -39,6 +41,8 @@ _LONGEST: Final = (
     200  # characters of a name; a file may have 255, and what is written beside it is longer
 )
 _OF_SERVER: Final = frozenset({"apiVersion", "kind", "metadata", "status"})
+_UID: Final = 8  # characters
+
 METADATA: Final = ("description",)
 """What of the metadata the language reads, beside what the object is known by. The server knows no such key today."""
 
@@ -148,3 +152,18 @@ def generation_of(item: Mapping[str, Any]) -> int:
     """Return which version of its spec an object has; 0 where the server counts none."""
     found = item.get("metadata", {}).get("generation")
     return found if isinstance(found, int) else 0
+
+
+def uid_of(item: Mapping[str, Any]) -> str:
+    """Return by what the object *item* differs from one of its name that was there before, as :func:`short_uid` does."""
+    found = item.get("metadata", {}).get("uid")
+    return short_uid(found) if isinstance(found, str) else ""
+
+
+def short_uid(uid: str) -> str:
+    """
+    Return the beginning of *uid*, which stands in every entry of every node's report.
+
+    The server chooses it at random: of four billion pairs of objects with one name, one is taken for the same.
+    """
+    return uid[:_UID]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.kube.errors import printable
+from enforcer.kube.policy_text import short_uid
 from enforcer.kube.rollout import EVERYWHERE
 from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
 
@@ -36,6 +37,7 @@ class Said:
         generation: of the object that is meant; None: nobody knows.
         rollout: by which the node decided whether it enforces.
         is_held: it only records by that.
+        uid: the beginning of the object's; empty: the agent is of a version that does not tell it.
     """
 
     state: str
@@ -45,6 +47,11 @@ class Said:
     path: str = ""
     rollout: str = EVERYWHERE
     is_held: bool = False
+    uid: str = ""
+
+    def is_of(self, generation: int, uid: str) -> bool:
+        """Whether this is about the object of *uid*, and about its *generation*."""
+        return self.generation == generation and (not uid or self.uid in {"", uid})
 
 
 @attrs.frozen
@@ -87,11 +94,16 @@ def said_of(entry: dict[str, Any]) -> Said:
         path,
         printable(entry.get("rollout") or EVERYWHERE),
         is_held=entry.get("held") is True,
+        uid=short_uid(str(entry.get("uid") or "")),
     )
 
 
 def sum_up(
-    generation: int, nodes: Iterable[OnNode], denials: int, rollout: str = EVERYWHERE
+    generation: int,
+    nodes: Iterable[OnNode],
+    denials: int,
+    rollout: str = EVERYWHERE,
+    uid: str = "",
 ) -> dict[str, Any]:
     """
     Return the status of the policy whose newest generation is *generation*, without times.
@@ -101,6 +113,7 @@ def sum_up(
         nodes: all of them, in the order in which failures are to be told.
         denials: on all of them.
         rollout: of the policy. A node that went by another one decides as it says, and is to say it anew.
+        uid: the beginning of the policy's. A node that speaks of another is behind, too: that policy was deleted.
     """
     sums, present = _Sums(), printable(rollout)
     refusals: list[dict[str, str]] = []
@@ -114,7 +127,7 @@ def sum_up(
             sums.silent += 1
             if len(silent) < MAX_FAILURES:
                 silent.append({"node": each.node, "reason": _SILENT, "message": "reports no more"})
-        elif said is None or said.generation != generation:
+        elif said is None or not said.is_of(generation, uid):
             sums.behind += 1
         elif said.state in _REFUSED:
             sums.refused += 1

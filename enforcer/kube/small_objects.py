@@ -18,7 +18,7 @@ import attrs
 
 from enforcer.kube.annotations import of_policy
 from enforcer.kube.pod_file import brief
-from enforcer.kube.policy_text import METADATA, cut, generation_of
+from enforcer.kube.policy_text import METADATA, cut, generation_of, uid_of
 from enforcer.kube.resource import NODE_PATH, POD_PATH
 from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH
 
@@ -45,6 +45,7 @@ class LeftOut:
     """
 
     generation: int
+    uid: str
     reason: str
     message: str
 
@@ -65,7 +66,7 @@ def small(item: dict[str, Any], resource: Resource) -> dict[str, Any]:
     if len(text) - len(_encoded(known)) > MAX_BYTES:
         # Its file would be longer still, since it is written in lines.
         why = f"the policy is too large, the limit is {MAX_BYTES} bytes: split it into several"
-        return {_LEFT_OUT: LeftOut(generation_of(item), "TooLarge", why)}
+        return {_LEFT_OUT: LeftOut(generation_of(item), uid_of(item), "TooLarge", why)}
     return {_PACKED: zlib.compress(text, _QUICK)}
 
 
@@ -94,7 +95,8 @@ def emptied(kept: dict[str, Any], reason: str, message: str) -> dict[str, Any]:
     """Return *kept* without what the policy says: it is only known to be there."""
     if left_out(kept) is not None:
         return kept
-    return {_LEFT_OUT: LeftOut(generation_of(whole(kept)), reason, message)}
+    item = whole(kept)
+    return {_LEFT_OUT: LeftOut(generation_of(item), uid_of(item), reason, message)}
 
 
 def _encoded(value: Any) -> bytes:

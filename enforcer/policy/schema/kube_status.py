@@ -92,6 +92,7 @@ def node_status() -> Schema:
             "name": {**_NAME, "description": "NAMESPACE/NAME, or NAME of a policy of the cluster."},
             "state": {"type": "string", "description": f"{states}.", "enum": list(STATES)},
             "observedGeneration": _count("The generation of the object that this is about."),
+            "uid": _text("The beginning of the UID of that object.", 36),
             "reason": _text("Why it is not as written, in one word.", 128),
             "message": _text("Why it is not as written, in a sentence.", _MAX_MESSAGE),
             "path": _text("Where in the policy: line and column, or a path of fields.", 1024),

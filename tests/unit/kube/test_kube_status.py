@@ -42,9 +42,9 @@ class Node:
     def file(self):
         return self.folder.path / "shop.web.enforcerpolicy.yaml"
 
-    def agent_writes(self, generation, spec=SPEC, **annotations):
+    def agent_writes(self, generation, spec=SPEC, uid="u", **annotations):
         """Return the digest of the text of an object with this generation; empty if there is none."""
-        meta = {"uid": "u", "generation": generation, "annotations": annotations}
+        meta = {"uid": uid, "generation": generation, "annotations": annotations}
         item = {"metadata": meta, "spec": spec}
         self.folder.take(Found(RESOURCES[0], KEY, item))
         self.folder.write()
@@ -99,6 +99,7 @@ def test_a_state_is_of_the_generation_whose_text_is_meant(node):
     third = node.status()
 
     expected = {"name": "shop/web", "state": "active", "denials": 5, "observedGeneration": 3}
+    expected |= {"uid": "u"}
     assert [expected] == first["policies"]
     assert [("audit", 4)] == [(p["state"], p["observedGeneration"]) for p in second["policies"]]
     assert "observedGeneration" not in third["policies"][0]
@@ -119,13 +120,34 @@ def test_a_rollout_is_reported_of_the_text_that_is_meant(node):
     node.agent_writes(3, **{SHARE: "0%"})
     (last,) = node.status()["policies"]
 
-    assert {"name": "shop/web", "state": "active", "denials": 0, "observedGeneration": 3} == before
+    expected = {"name": "shop/web", "state": "active", "denials": 0}
+    assert {**expected, "observedGeneration": 3, "uid": "u"} == before
     assert ("audit", 3, "audit", True) == _of_rollout(after)
     assert ("audit", 3, "0%", True) == _of_rollout(last)  # the same text, by another rollout
 
 
 def _of_rollout(policy):
     return tuple(policy[key] for key in ("state", "observedGeneration", "rollout", "held"))
+
+
+def test_the_object_that_is_meant_is_told_by_its_uid(node):
+    """One that is made again begins with generation 1 again. Also after a start of the agent."""
+    again = "22222222-bbbb-cccc"
+    digest = node.agent_writes(1, uid="11111111-bbbb-cccc")
+    node.engine_says(node.result(digest))
+    told = [node.status()["policies"]]
+    node.agent_writes(1, {**SPEC, "mode": "audit"}, uid=again)
+    node.folder.states.write()
+    node.folder.states.read()
+    told.append(node.status()["policies"])  # the engine has not read it yet
+    node.agent_writes(1, uid=again)
+    told.append(node.status()["policies"])  # the same text as the first
+    node.agent_writes(1, uid="33333333-bbbb", **{SHARE: "25"})
+    node.folder.states.write()
+    node.folder.states.read()
+    told.append(node.status()["policies"])
+
+    assert ["11111111", "11111111", "22222222", "33333333"] == [each["uid"] for (each,) in told]
 
 
 def test_labels_that_nobody_knows_are_told(node):

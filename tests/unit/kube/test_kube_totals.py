@@ -161,8 +161,9 @@ class Watched:
         for resource in (NODES, OWN, WHOLE):
             self.overview.take(Listed(resource, {}))
 
-    def policy(self, generation=1, resource=OWN, key=KEY, status=None, annotations=None):
+    def policy(self, generation=1, resource=OWN, key=KEY, status=None, *, annotations=None, uid=""):
         meta = {"name": key[1], "namespace": key[0], "generation": generation}
+        meta |= {"uid": uid} if uid else {}
         meta |= {"annotations": annotations} if annotations else {}
         item = self.keeper.kept({"metadata": meta, "status": status}, resource)
         self.overview.take(Found(resource, key, item))
@@ -267,6 +268,28 @@ def test_a_new_generation_is_not_active_before_a_node_says_so(watched):
     assert 0 == watched.nodes()["active"]
     watched.node("n1", generation=2)
     assert 1 == watched.nodes()["active"]
+
+
+def test_a_policy_that_is_made_again_is_not_active_before_a_node_says_so(watched):
+    """It begins with generation 1 again, and what was said of the one before does not count."""
+    watched.policy(uid="11111111-aaaa")
+    watched.node("n1", uid="11111111")
+    watched.node("n2", uid="11111111")
+    assert 2 == watched.nodes()["active"]
+    watched.write()
+
+    watched.overview.take(Deleted(OWN, KEY))
+    watched.policy(uid="22222222-aaaa")
+    watched.node("n2", "refused", uid="11111111")
+
+    again = watched.overview.wanted(PLACE)
+    assert again.is_verdict
+    assert (2, 0, 0) == tuple(again.status["nodes"][key] for key in ("total", "active", "refused"))
+    assert ("Unknown", "NodesBehind") == conditions(again.status)["Enforced"]
+    watched.node("n1", uid="22222222")
+    assert 1 == watched.nodes()["active"]
+    watched.node("n2")  # an agent of an older version tells none
+    assert 2 == watched.nodes()["active"]
 
 
 def test_an_annotation_is_no_generation_and_is_summed_up_all_the_same(watched):
