@@ -37,6 +37,7 @@ __all__ = ["Keeper", "Overview", "Wanted"]
 
 _MAX_ALIKE: Final = 10_000
 _KEPT: Final = ("namespace", "name", "generation", "uid")
+_UNKNOWN: Final = ("Ready", "Unknown")
 _FIRST: Final = POLICY.kind
 _SECOND: Final = TETRAGON_POLICY.kind
 
@@ -83,6 +84,7 @@ class _Node:
     said: dict[str, Said] = attrs.field(factory=dict)
     denials: dict[str, int] = attrs.field(factory=dict)
     is_silent: bool = False
+    is_mute: bool = False
 
 
 @attrs.define(eq=False, repr=False)
@@ -111,7 +113,9 @@ class Keeper:
             count = entry.get("denials")
             if isinstance(count, int) and count > 0:
                 denials[label] = count
-        return {"lastSeen": status.get("lastSeen"), "said": said, "denials": denials}
+        is_mute = _is_mute(status.get("conditions"))
+        seen = status.get("lastSeen")
+        return {"lastSeen": seen, "said": said, "denials": denials, "isMute": is_mute}
 
     def _alike(self, said: Said) -> Said:
         """Return one object for all that are equal."""
@@ -191,11 +195,13 @@ class Overview:
     def _reported(self, name: str, report: dict[str, Any]) -> None:
         old = self._nodes.get(name)
         seen, said, denials = (report.get(key) for key in ("lastSeen", "said", "denials"))
-        new = _Node(seen, self.clock(), said or {}, denials or {})
+        is_mute = report.get("isMute") is True
+        new = _Node(seen, self.clock(), said or {}, denials or {}, is_mute=is_mute)
         if old is not None and old.last_seen == seen:
             new.changed_at, new.is_silent = old.changed_at, old.is_silent
         self._nodes[name] = new
-        if old is None or old.is_silent != new.is_silent:
+        known = old and (old.is_silent, old.is_mute)
+        if old is None or known != (new.is_silent, is_mute):
             self._touch_all()
             return
         for label in old.said.keys() | new.said.keys():
@@ -290,7 +296,12 @@ class Overview:
         return sum_up(
             policy.generation,
             (
-                OnNode(name, None if is_hidden else node.said.get(label), node.is_silent)
+                OnNode(
+                    name,
+                    None if is_hidden else node.said.get(label),
+                    is_silent=node.is_silent,
+                    is_mute=node.is_mute,
+                )
                 for name, node in nodes
             ),
             0 if is_hidden else sum(node.denials.get(label, 0) for _, node in nodes),
@@ -300,3 +311,11 @@ class Overview:
 
     def _has_first(self, key: Key) -> bool:
         return any(each.kind == _FIRST and (each.path, key) in self._policies for each in POLICIES)
+
+
+def _is_mute(conditions: Any) -> bool:
+    """Whether a node reports that it does not know how its engine is: what it says of policies is old then."""
+    return any(
+        isinstance(each, dict) and (each.get("type"), each.get("status")) == _UNKNOWN
+        for each in (conditions if isinstance(conditions, list) else ())
+    )

@@ -24,7 +24,8 @@ __all__ = ["OnNode", "Said", "facts_of", "said_of", "sum_up", "verdict_of", "wit
 
 _REFUSED: Final = frozenset({"refused", "older"})
 _DECIDES: Final = frozenset({"active", "audit"})
-_SILENT: Final = "Silent"
+_SILENT: Final = ("Silent", "reports no more")
+_MUTE: Final = ("EngineSilent", "its engine says no more")
 _NO_NODES: Final = ("NoNodes", "no node has reported")
 
 
@@ -62,11 +63,13 @@ class OnNode:
     Attributes:
         said: None: nothing yet.
         is_silent: the node has not reported for long.
+        is_mute: it reports, and its engine says nothing: of what has come since, nothing is known either.
     """
 
     node: str
     said: Said | None
     is_silent: bool = False
+    is_mute: bool = False
 
 
 @attrs.define
@@ -80,6 +83,7 @@ class _Sums:
     refused: int = 0
     behind: int = 0
     silent: int = 0
+    mute: int = 0
 
 
 def said_of(entry: dict[str, Any]) -> Said:
@@ -122,11 +126,13 @@ def sum_up(
     for each in nodes:
         sums.total += 1
         said = each.said
-        if each.is_silent:
+        if each.is_silent or each.is_mute:
             # Not active, and not refused either: what it last said may be true or not.
-            sums.silent += 1
+            sums.silent += each.is_silent
+            sums.mute += not each.is_silent
             if len(silent) < MAX_FAILURES:
-                silent.append({"node": each.node, "reason": _SILENT, "message": "reports no more"})
+                reason, message = _SILENT if each.is_silent else _MUTE
+                silent.append({"node": each.node, "reason": reason, "message": message})
         elif said is None or not said.is_of(generation, uid):
             sums.behind += 1
         elif said.state in _REFUSED:
@@ -220,6 +226,8 @@ def _unknown(sums: _Sums) -> tuple[str, str] | None:
         return "NodesBehind", f"nodes that have not said anything of this rollout: {sums.elsewhere}"
     if sums.silent:
         return "NodesSilent", f"nodes that report no more: {sums.silent}"
+    if sums.mute:
+        return "EnginesSilent", f"nodes whose engine says no more: {sums.mute}"
     return None
 
 

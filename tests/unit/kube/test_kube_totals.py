@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
 """What is summed up of nodes: what they say of the newest generation, and nothing that nobody knows."""
 
+from pathlib import Path
+
 import attrs
 import pytest
 from kube_fakes import TETRAGON
 
+from enforcer.kube.engine_results import FileResult, Results
+from enforcer.kube.node_status import NodeStatus
 from enforcer.kube.overview import Keeper, Overview
+from enforcer.kube.policy_state import PolicyObject, Version
 from enforcer.kube.policy_totals import OnNode, Said, sum_up, with_times
 from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
 from enforcer.kube.rollout import MODE
@@ -20,12 +25,18 @@ OLDER = attrs.evolve(REFUSED, state="older")
 BEHIND = Said("active", GENERATION - 1)
 UNKNOWN = Said("active", None)
 SILENT = "silent"
+MUTE = "mute"
 
 
 def summed(*said, denials=0):
     """Return the status of a policy of which the nodes n0, n1 and so on say this."""
     nodes = [
-        OnNode(f"n{number}", ACTIVE if each is SILENT else each, each is SILENT)
+        OnNode(
+            f"n{number}",
+            ACTIVE if each in {SILENT, MUTE} else each,
+            is_silent=each is SILENT,
+            is_mute=each is MUTE,
+        )
         for number, each in enumerate(said)
     ]
     return sum_up(GENERATION, nodes, denials)
@@ -47,6 +58,9 @@ def conditions(status):
         ([UNKNOWN], (1, 0, 0, 0), "Unknown", "Unknown", "Unknown"),
         ([ACTIVE, SILENT], (2, 1, 0, 0), "True", "Unknown", "Unknown"),
         ([SILENT], (1, 0, 0, 0), "Unknown", "Unknown", "Unknown"),
+        ([ACTIVE, MUTE], (2, 1, 0, 0), "True", "Unknown", "Unknown"),
+        ([MUTE], (1, 0, 0, 0), "Unknown", "Unknown", "Unknown"),
+        ([REFUSED, MUTE], (2, 0, 0, 1), "False", "False", "True"),
         ([ACTIVE, REFUSED], (2, 1, 0, 1), "False", "False", "True"),
         ([OLDER], (1, 0, 0, 1), "False", "False", "True"),
         ([REFUSED, None, SILENT], (3, 0, 0, 1), "False", "False", "True"),
@@ -310,6 +324,62 @@ def test_an_annotation_is_no_generation_and_is_summed_up_all_the_same(watched):
     assert ("audit", 0, 1) == (second["rollout"], *map(second["nodes"].get, ("enforcing", "held")))
     assert ("False", "Rollout") == conditions(second)["Enforced"]
     assert "invalid" == third["rollout"]
+
+
+def test_a_node_whose_engine_says_no_more_is_not_active(watched):
+    """Its agent goes on to report what the engine last said, and new pods have got nothing since."""
+    watched.policy()
+    ready = {"type": "Ready", "status": "True"}
+    report = watched.node("n1") | {"conditions": [ready]}
+    watched.same("n1", report)
+    watched.write()
+
+    watched.same("n1", report | {"lastSeen": "a", "conditions": [{**ready, "status": "Unknown"}]})
+    (first,) = [watched.overview.wanted(place) for place, _ in watched.overview.touched()]
+    watched.overview.written(first)
+    watched.same("n1", report | {"lastSeen": "b", "conditions": [{**ready, "status": "Unknown"}]})
+    again = watched.overview.wanted(PLACE)
+    watched.same("n1", report | {"lastSeen": "c"})
+    (back,) = [watched.overview.wanted(place) for place, _ in watched.overview.touched()]
+
+    assert ("Unknown", "EnginesSilent") == conditions(first.status)["Enforced"]
+    assert (1, 0) == (first.status["nodes"]["total"], first.status["nodes"]["active"])
+    assert [("n1", "EngineSilent")] == [(f["node"], f["reason"]) for f in first.status["failures"]]
+    assert first.is_verdict
+    assert again is None
+    assert ("True", "Active") == conditions(back.status)["Enforced"]
+
+
+@pytest.mark.parametrize(
+    ("age", "enforced"), [(5, ("True", "Active")), (3 * 86400, ("Unknown", "EnginesSilent"))]
+)
+def test_what_a_node_reports_of_a_silent_engine_is_understood(watched, age, enforced):
+    """By the words that the agent of that node uses."""
+    folder = Path("/policies")
+    file = "shop.web.enforcerpolicy.yaml"
+    engine = Results(
+        "0.1",
+        "6.12",
+        1000.0,
+        7,
+        "enforce",
+        0,
+        {str(folder / file): FileResult("active", "", "", "d", 0)},
+    )
+    known = [(file, PolicyObject(*KEY, OWN.word, {"d": Version(1)}))]
+    watched.policy()
+
+    watched.same("n1", NodeStatus(folder, lambda: 1000.0 + age).make(engine, known))
+
+    assert enforced == conditions(watched.overview.wanted(PLACE).status)["Enforced"]
+
+
+@pytest.mark.parametrize("conditions", [None, {}, [None, 7, {}], [{"type": "Ready"}], "Unknown"])
+def test_conditions_that_are_none_say_nothing(watched, conditions):
+    watched.policy()
+    watched.same("n1", watched.node("n1") | {"conditions": conditions})
+
+    assert 1 == watched.nodes()["active"]
 
 
 def test_a_node_that_goes_silent_is_not_active(watched):
