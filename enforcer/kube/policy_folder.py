@@ -22,13 +22,14 @@ from enforcer.kube.policy_text import (
     generation_of,
     holding,
     is_of,
+    namespace_of,
     only_records,
     policy_text,
     uid_of,
 )
-from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.kube.resource import FOREIGN, POLICIES, Deleted, Found, Listed
 from enforcer.kube.rollout import Rollout, RolloutError
-from enforcer.kube.room import LabelledPolicies
+from enforcer.kube.room import LabelledPolicies, Places
 from enforcer.kube.small_objects import left_out, whole
 from enforcer.policy.text.digest import digest_of
 from enforcer.whole_file import beside, replace, settle
@@ -58,12 +59,14 @@ class PolicyFolder:
         states: is told which text is of which version, before the text is there.
         node: for which it is decided whether a policy is enforced or only records.
         by_labels: policies on which that hangs on labels of the node.
+        places: how many files each namespace has.
     """
 
     path: Path
     states: PolicyStates
     node: NodeObject
     by_labels: LabelledPolicies = attrs.field(factory=LabelledPolicies)
+    places: Places = attrs.field(factory=Places)
     _wanted: dict[str, bytes | None] = attrs.field(factory=dict, init=False)  # packed texts
     _files: set[str] = attrs.field(factory=set, init=False)
 
@@ -81,11 +84,13 @@ class PolicyFolder:
                 (self.path / name).unlink(missing_ok=True)
             else:
                 self._files.add(name)
+                for resource in [each for each in (*POLICIES, *FOREIGN) if is_of(name, each)]:
+                    self.places.add(namespace_of(name, resource), name)
 
     def drop(self, resource: Resource) -> None:
         """Remove the files of a kind that nobody asks for any more, with :meth:`write`."""
         for name in [each for each in self._files if is_of(each, resource)]:
-            self._wanted[name] = None
+            self._unwant(name, resource)
             self.states.forget(name)
 
     def take(self, news: News) -> None:
@@ -97,18 +102,19 @@ class PolicyFolder:
                 }
                 for name in [n for n in self.by_labels if is_of(n, news.resource)]:
                     self.by_labels.forget(name)
-                for name, (key, item) in wanted.items():
-                    self._want(name, key, item, news.resource)
+                # What goes makes place for what is new.
                 for name in {*self._files, *self._wanted} - wanted.keys():
                     if is_of(name, news.resource):
-                        self._wanted[name] = None
+                        self._unwant(name, news.resource)
                 self.states.keep(news.resource, wanted)
+                for name, (key, item) in wanted.items():
+                    self._want(name, key, item, news.resource)
             case Found():
                 name = file_name(news.key, news.resource)
                 self._want(name, news.key, news.object, news.resource)
             case Deleted():
                 name = file_name(news.key, news.resource)
-                self._wanted[name] = None
+                self._unwant(name, news.resource)
                 self.by_labels.forget(name)
                 self.states.forget(name)
 
@@ -139,8 +145,6 @@ class PolicyFolder:
         if is_guess:
             reached = self._is_enforced(name)
         written = item if reached else holding(item)
-        text = policy_text(written, key, resource)
-        self._wanted[name] = _pack(text)
         version = Version(
             generation_of(item),
             rollout.text,
@@ -148,9 +152,28 @@ class PolicyFolder:
             is_guess=is_guess,
             uid=uid_of(item),
         )
-        self.states.note(name, key, resource, version, digest_of(text))
+        self._put(name, key, written, resource, version)
         if rollout.needs_labels:
             self._keep(name, (key, kept, resource))
+
+    def _put(
+        self, name: str, key: Key, item: Mapping[str, Any], resource: Resource, version: Version
+    ) -> None:
+        """Let the file *name* say what *item* does, if it has a place."""
+        if not self.places.admits(key[0], name):
+            why = f"the namespace has {self.places.most} files of policies on this node already"
+            self.states.refuse(
+                name, key, resource, _refusal(item, "metadata.namespace", why, "TooMany")
+            )
+            return
+        text = policy_text(item, key, resource)
+        self._wanted[name] = _pack(text)
+        self.states.note(name, key, resource, version, digest_of(text))
+
+    def _unwant(self, name: str, resource: Resource) -> None:
+        """Let the file *name* go."""
+        self._wanted[name] = None
+        self.places.free(namespace_of(name, resource), name)
 
     def _keep(self, name: str, entry: Entry) -> None:
         """Keep a policy that hangs on labels, and say of which there is no room for that."""
@@ -177,13 +200,11 @@ class PolicyFolder:
             self.states.refuse(name, key, resource, refusal)
         else:
             if written is None:
-                self._wanted[name] = None
+                self._unwant(name, resource)
                 self.states.forget(name)
             else:
-                text = policy_text(written, key, resource)
-                self._wanted[name] = _pack(text)
                 version = Version(generation_of(item), uid=uid_of(item))
-                self.states.note(name, key, resource, version, digest_of(text))
+                self._put(name, key, written, resource, version)
         if needs_labels:
             self._keep(name, (key, kept, resource))
 

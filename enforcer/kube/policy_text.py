@@ -29,6 +29,7 @@ __all__ = [
     "generation_of",
     "holding",
     "is_of",
+    "namespace_of",
     "only_records",
     "policy_text",
     "short_uid",
@@ -146,6 +147,11 @@ def file_name(key: Key, resource: Resource) -> str:
 def is_of(name: str, resource: Resource) -> bool:
     """Whether the file *name* is of an object of *resource*."""
     return name.endswith(f".{resource.word}{SUFFIX}")
+
+
+def namespace_of(name: str, resource: Resource) -> str:
+    """Return the namespace of the object whose file, of *resource*, is *name*; none: it is of the cluster."""
+    return name.partition(".")[0] if resource.namespaced else ""
 
 
 def generation_of(item: Mapping[str, Any]) -> int:

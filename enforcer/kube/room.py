@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many bytes of policies an agent holds, whoever writes how many of them, and what becomes of the others."""
+"""How many policies an agent holds and writes, whoever has how many of them, and what becomes of the others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from enforcer import _abi
 from enforcer.kube.shares import fair
 from enforcer.kube.small_objects import emptied, size_of
 
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 
     Entry: TypeAlias = tuple[Key, dict[str, Any], Resource]
 
-__all__ = ["LABELLED_ROOM", "POLICY_ROOM", "LabelledPolicies", "ListRoom"]
+__all__ = ["FILES", "LABELLED_ROOM", "POLICY_ROOM", "LabelledPolicies", "ListRoom", "Places"]
 
 POLICY_ROOM: Final = 48 << 20
 """Bytes of packed policies in lists of all kinds: each kind has the same part, since all may be listed at once."""
 LABELLED_ROOM: Final = 16 << 20
 """Bytes of packed policies that are kept for the day on which the labels of the node change."""
+
+FILES: Final = _abi.ENF_MAX_POLICIES
+"""
+Files of policies of one namespace. The engine looks at each of them three times a second, and reads all of them when one
+changes; of more policies than that it takes none, whatever the quota of a namespace is.
+"""
 
 
 @attrs.frozen
@@ -101,3 +108,37 @@ class LabelledPolicies:
         for each, _ in gone:
             self.forget(each)
         return gone
+
+
+@attrs.define(eq=False, repr=False)
+class Places:
+    """
+    Which files each namespace has in the folder, so that none fills it.
+
+    Attributes:
+        most: of one namespace. Those that are there first stay: what is active does not go for what is new.
+    """
+
+    most: int = FILES
+    _names: dict[str, set[str]] = attrs.field(factory=dict, init=False)
+
+    def add(self, namespace: str, name: str) -> None:
+        """Note that the file *name* is there already."""
+        self._names.setdefault(namespace, set()).add(name)
+
+    def admits(self, namespace: str, name: str) -> bool:
+        """Give the file *name* a place, if it has none; tell whether it has one now."""
+        names = self._names.get(namespace, set())
+        if not namespace or name in names:
+            return True  # whoever may write policies of the cluster may do anything
+        if len(names) >= self.most:
+            return False
+        self.add(namespace, name)
+        return True
+
+    def free(self, namespace: str, name: str) -> None:
+        """Note that the file *name* is to go."""
+        names = self._names.get(namespace, set())
+        names.discard(name)
+        if not names:
+            self._names.pop(namespace, None)

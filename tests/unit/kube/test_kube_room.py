@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What an agent holds of policies is bounded in bytes, and no namespace takes the room of another."""
+"""What an agent holds and writes of policies is bounded, and no namespace takes the room of another."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from kube_fakes import SPEC
 from enforcer.kube.node_object import NodeObject
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import POLICIES, Found, Listed, node_of
+from enforcer.kube.resource import FOREIGN, POLICIES, Deleted, Found, Listed, node_of
 from enforcer.kube.rollout import NODES
-from enforcer.kube.room import LabelledPolicies, ListRoom
+from enforcer.kube.room import FILES, LabelledPolicies, ListRoom, Places
 from enforcer.kube.small_objects import left_out, size_of, small
 from enforcer.kube.watcher import Watcher
+from enforcer.runtime.policies.quotas import Quota
 
-OWN = POLICIES[0]
+OWN, WHOLE, OTHER = POLICIES
 ROOM = 200_000
 
 
@@ -87,6 +88,7 @@ def folder(tmp_path):
         PolicyStates(tmp_path / "state"),
         NodeObject(tmp_path / "agent/node", "n1"),
         LabelledPolicies(ROOM),
+        Places(3),
     )
     made.open()
     return made
@@ -110,6 +112,7 @@ def test_a_policy_without_room_stays_what_it_was(folder):
 def test_what_waits_for_labels_has_a_bound(folder):
     """It is kept for as long as the agent runs. What has no room says that it does not follow the labels."""
     folder.node.take(Found(node_of("n1"), ("", "n1"), {"metadata": {"labels": {"pool": "a"}}}))
+    folder.places.most = FILES
     keys = [("evil", f"p{n:02}") for n in range(40)] + [("shop", "web")]
     for key in keys:
         one = item(key, 10_000, **{NODES: "pool=b"})
@@ -125,3 +128,68 @@ def test_what_waits_for_labels_has_a_bound(folder):
 
     held = {path.name for path in folder.path.iterdir() if b'"mode": "audit"' in path.read_bytes()}
     assert {f"{label.replace('/', '.')}.enforcerpolicy.yaml" for label in refused} == held
+
+
+def names(folder):
+    return sorted(path.name.removesuffix(".enforcerpolicy.yaml") for path in folder.path.iterdir())
+
+
+def refused(folder):
+    return {
+        known.label: (known.refusal.reason, known.refusal.generation)
+        for _, known in folder.states.all()
+        if known.refusal is not None
+    }
+
+
+def policies(*keys, generation=1):
+    return {key: small(item(key, 10, generation), OWN) for key in keys}
+
+
+def test_a_namespace_has_so_many_files_of_all_kinds(folder):
+    """The rest is refused and not taken for gone. Other namespaces have theirs, and the cluster has no such number."""
+    keys = [("evil", f"p{n}") for n in range(5)]
+    folder.take(Listed(OWN, policies(*keys, ("shop", "a"), ("shop", "b"), generation=6)))
+    folder.take(Listed(WHOLE, policies(*[("", f"base.{n}") for n in range(4)])))
+    folder.take(Listed(OTHER, policies(("evil", "other"), ("shop", "c"))))
+    folder.take(Listed(FOREIGN[0], policies(("evil", "armor"), ("shop", "d"))))
+    folder.write()
+
+    assert [
+        *(f"base.{n}.clusterenforcerpolicy.yaml" for n in range(4)),
+        "evil.p0", "evil.p1", "evil.p2", "shop.a", "shop.b", "shop.c.tetragonpolicy.yaml",
+    ] == names(folder)  # fmt: skip
+    assert {
+        **dict.fromkeys(["evil/p3", "evil/p4"], ("TooMany", 6)),
+        **dict.fromkeys(["evil/other", "evil/armor", "shop/d"], ("TooMany", 1)),
+    } == refused(folder)
+
+
+def test_files_that_are_there_stay_and_one_that_goes_makes_place(folder):
+    """Also after a start, by a list and by an event; a change of a policy that has a place needs none."""
+    own = [("evil", f"p{n}") for n in range(8)]
+    folder.take(Listed(OWN, policies(*own[4:7])))
+    folder.write()
+    again = PolicyFolder(folder.path, folder.states, folder.node, places=Places(3))
+    again.open()
+
+    again.take(Listed(OWN, policies(*own[:7], generation=2)))
+    again.write()
+    assert ["evil.p4", "evil.p5", "evil.p6"] == names(again)
+    assert {f"evil/p{n}" for n in range(4)} == refused(again).keys()
+
+    again.take(Listed(OWN, policies(own[0], *own[5:])))
+    again.write()
+    assert ["evil.p0", "evil.p5", "evil.p6"] == names(again)
+    assert {"evil/p7"} == refused(again).keys()
+
+    again.take(Deleted(OWN, own[5]))
+    again.take(Found(OWN, own[7], policies(own[7])[own[7]]))
+    again.write()
+    assert ["evil.p0", "evil.p6", "evil.p7"] == names(again)
+    assert {} == refused(again)
+
+
+def test_an_engine_takes_no_more_policies_than_have_places():
+    """Else something would not be enforced that was."""
+    assert FILES >= Quota().policies
