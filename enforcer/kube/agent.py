@@ -23,7 +23,7 @@ from enforcer.kube.pod_file import PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
 from enforcer.kube.resource import FOREIGN, POLICIES, Listed, node_of, pods_of
-from enforcer.kube.room import POLICY_ROOM, ListRoom
+from enforcer.kube.room import POLICY_ROOM, policy_room
 from enforcer.kube.small_objects import small
 from enforcer.kube.troubles import Troubles
 from enforcer.kube.watcher import Pace, Watcher
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from enforcer.kube.access import Access
     from enforcer.kube.resource import News, Resource
+    from enforcer.kube.room import ListRoom
 
 __all__ = ["Agent", "Plan", "Reporting"]
 
@@ -157,7 +158,7 @@ class Agent:
         return NodeObject(self.plan.labels, self.plan.node)
 
     def __attrs_post_init__(self) -> None:
-        self._room = ListRoom(POLICY_ROOM // len(self.plan.kinds))
+        self._room = policy_room(POLICY_ROOM // len(self.plan.kinds))
         self._folder = PolicyFolder(self.plan.policies, self.states, self.node)
         self._pods = PodFile(self.plan.pods, self.plan.node)
         self._unlisted = {each.path for each in self.plan.resources}
@@ -264,8 +265,13 @@ class Agent:
             ending=self._ending,
             pace=self.plan.pace,
             kept=small,
-            room=self._room if resource in self.plan.kinds else None,
+            room=self._room_of(resource),
         )
+
+    def _room_of(self, resource: Resource) -> ListRoom | None:
+        if resource in self.plan.kinds:
+            return self._room
+        return None if resource == self.plan.own_node else self._pods.room
 
     def _turn(self) -> None:
         """Wait for news, take all that there is, and write."""

@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.identity.workload_files import MAX_LABELS, MAX_PODS, pods_of_objects
-from enforcer.kube.annotations import CONFIG_HASH, CONFIG_MIRROR, of_pod
+from enforcer.identity.workload_files import MAX_PODS
+from enforcer.kube.annotations import CONFIG_HASH
+from enforcer.kube.pod_facts import bare, facts_of_pod, is_finished, length_of
 from enforcer.kube.resource import Deleted, Found, Listed
+from enforcer.kube.room import pod_room
 from enforcer.kube.shares import fair
 from enforcer.whole_file import replace
 
@@ -30,20 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from enforcer.kube.resource import Key, News
+    from enforcer.kube.room import ListRoom
 
-__all__ = ["NAME", "PodFile", "brief"]
+__all__ = ["NAME", "PodFile"]
 
 NAME: Final = "kube.json"
 
-_OWNER: Final = ("apiVersion", "kind", "name", "uid", "controller")
-_STATUSES: Final = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
-_FINISHED: Final = ("Succeeded", "Failed")
-
 _ROOM: Final = 7 << 20
 """Bytes of the file; the engine reads one more MiB."""
-_MAX_OWNERS: Final = 8
-_MAX_IDS: Final = 64  # of each list
-_MAX_TEXT: Final = 512
 
 
 @attrs.define(eq=False, repr=False)
@@ -53,10 +48,13 @@ class PodFile:
 
     Attributes:
         node: whose pods they are.
+        room: of all that is known of them.
     """
 
     folder: Path
     node: str
+    room: ListRoom = attrs.field(factory=pod_room)
+    _taken: int = attrs.field(default=0, init=False)
     _pods: dict[Key, dict[str, Any]] | None = attrs.field(default=None, init=False)
     _is_behind: bool = attrs.field(default=False, init=False)
     _missing: str = attrs.field(default="", init=False)
@@ -73,7 +71,7 @@ class PodFile:
     def take(self, news: News) -> None:
         """Remember what *news* says, for :meth:`write`."""
         if isinstance(news, Listed):
-            self._pods = {}
+            self._pods, self._taken = {}, 0
             for key, item in news.objects.items():
                 self._keep(key, item)
         elif self._pods is None:
@@ -87,8 +85,12 @@ class PodFile:
     def _keep(self, key: Key, item: Mapping[str, Any]) -> None:
         if self._pods is None:
             return
-        if (facts := _facts(item, self.node)) is not None:
+        if (facts := facts_of_pod(item, self.node)) is not None:
             self._pods[key] = facts
+            self._taken += length_of(facts)
+            # Some more than there is room for, so that not each of them that comes has all looked through.
+            if self._taken > self.room.most * 9 // 8:
+                self._taken = self.room.fit(self._pods, self._taken)
         else:
             self._pods.pop(key, None)
 
@@ -131,10 +133,10 @@ class PodFile:
         Fails closed: a pod without its line, or without labels in it, has labels that are not known.
         """
         kept = [pods[place] for place in fair([_thing(each, 1) for each in pods], MAX_PODS)]
-        bare = [json.dumps(_bare(each)) for each in kept]
+        short = [json.dumps(bare(each)) for each in kept]
         whole = [json.dumps(each) for each in kept]
-        more = [len(each) - len(short) for each, short in zip(whole, bare, strict=True)]
-        room = _ROOM - sum(len(each) + 2 for each in bare)
+        more = [len(long) - len(each) for long, each in zip(whole, short, strict=True)]
+        room = _ROOM - sum(len(each) + 2 for each in short)
         chosen = {*fair(map(_thing, kept, more), room)}
         labels = [each["metadata"]["labels"] for each in kept]
         unknown = sum(
@@ -142,7 +144,7 @@ class PodFile:
             for place, each in enumerate(labels)
         )
         self._missing = _said(len(pods), len(pods) - len(kept), unknown)
-        return [whole[place] if place in chosen else bare[place] for place in range(len(kept))]
+        return [whole[place] if place in chosen else short[place] for place in range(len(kept))]
 
 
 def _said(pods: int, left_out: int, unlabelled: int) -> str:
@@ -155,98 +157,8 @@ def _said(pods: int, left_out: int, unlabelled: int) -> str:
 
 
 def _thing(pod: Mapping[str, Any], size: int) -> tuple[str, int, bool]:
-    """Return what :func:`fair` asks of *pod*. Finished pods come last: hardly anything runs in them."""
-    return pod["metadata"]["namespace"], size, pod["status"].get("phase") in _FINISHED
-
-
-def _bare(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Return *pod* without what its author can make long. If it has labels they are null: not known, which is not none."""
-    meta = {word: value for word, value in pod["metadata"].items() if word != "ownerReferences"}
-    labels: dict[str, str] | None = {} if meta["labels"] == {} else None
-    return {**pod, "metadata": {**meta, "labels": labels}, "status": {}}
-
-
-def _facts(pod: Mapping[str, Any], node: str) -> dict[str, Any] | None:
-    """Return of *pod* what says who it is, in the form of Kubernetes; None if the engine would not take it."""
-    meta = _map(pod.get("metadata"))
-    kept = {word: meta[word] for word in ("uid", "name", "namespace") if word in meta}
-    kept["labels"] = meta.get("labels") or {}
-    owners = _owners(meta)
-    if (digest := _mirrored(meta, owners, node)) is not None:
-        kept["annotations"] = {CONFIG_HASH: digest}
-    if (read := next(pods_of_objects({"metadata": kept}), None)) is None:
-        return None
-    if read[0] != digest:
-        kept.pop("annotations", None)
-    if read[1].labels is None:
-        kept["labels"] = None
-    kept["ownerReferences"] = owners
-    status = _map(pod.get("status"))
-    found: dict[str, Any] = {"apiVersion": "v1", "kind": "Pod", "metadata": kept, "status": {}}
-    if status.get("phase") in _FINISHED:
-        found["status"]["phase"] = status["phase"]
-    for word in _STATUSES:
-        if ids := _ids(status.get(word)):
-            found["status"][word] = ids
-    return found
-
-
-def brief(pod: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of *pod* what is read of it. It has a bound, and comes to the same line of the file as the whole."""
-    meta, status = _map(pod.get("metadata")), _map(pod.get("status"))
-    kept = {word: meta[word] for word in ("uid", "name", "namespace") if word in meta}
-    if "labels" in meta:
-        labels = meta["labels"]
-        # With one label too many they are all unknown, as with a thousand.
-        many = isinstance(labels, dict) and len(labels) > MAX_LABELS
-        kept["labels"] = dict(islice(labels.items(), MAX_LABELS + 1)) if many else labels
-    if notes := of_pod(meta.get("annotations")):
-        kept["annotations"] = notes
-    if owners := _owners(meta):
-        kept["ownerReferences"] = owners
-    told: dict[str, Any] = {word: ids for word in _STATUSES if (ids := _ids(status.get(word)))}
-    if status.get("phase") in _FINISHED:
-        told["phase"] = status["phase"]
-    return {"metadata": kept, "status": told}
-
-
-def _owners(meta: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {word: owner[word] for word in _OWNER if _is_short(owner.get(word))}
-        for owner in map(_map, _list(meta.get("ownerReferences"))[:_MAX_OWNERS])
-    ]
-
-
-def _ids(statuses: Any) -> list[dict[str, Any]]:
-    found = [
-        {"name": each["name"], "containerID": each["containerID"]}
-        for each in map(_map, _list(statuses))
-        if each.get("containerID")
-        and _is_short(each["containerID"])
-        and _is_short(each.get("name"))
-    ]
-    return found[:_MAX_IDS]
-
-
-def _is_short(value: Any) -> bool:
-    return isinstance(value, bool) or (isinstance(value, str) and len(value) <= _MAX_TEXT)
-
-
-def _mirrored(
-    meta: Mapping[str, Any], owners: Iterable[Mapping[str, Any]], node: str
-) -> str | None:
-    """
-    Return the digest by which a static pod's cgroup is called; None for others.
-
-    Anybody may write this annotation on a pod of their own, and so claim to be another. It counts only where
-    the kubelet's own marks are.
-    """
-    notes = _map(meta.get("annotations"))
-    digest = notes.get(CONFIG_HASH)
-    is_mirror = notes.get(CONFIG_MIRROR) == digest and any(
-        (owner.get("kind"), owner.get("name")) == ("Node", node) for owner in owners
-    )
-    return digest if is_mirror and isinstance(digest, str) else None
+    """Return what :func:`fair` asks of *pod*. Finished pods come last."""
+    return pod["metadata"]["namespace"], size, is_finished(pod)
 
 
 def _honest(pods: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
@@ -267,11 +179,3 @@ def _honest(pods: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
 def _claims(pod: Mapping[str, Any]) -> bool:
     """Whether *pod* is called by a digest."""
     return "annotations" in pod["metadata"]
-
-
-def _map(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""How many policies an agent holds and writes, whoever has how many of them, and what becomes of the others."""
+"""How much of policies and pods an agent holds and writes, whoever has how many of them, and what becomes of the rest."""
 
 from __future__ import annotations
 
@@ -8,20 +8,33 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from enforcer import _abi
+from enforcer.kube.pod_facts import emptied_pod, is_finished, length_of
 from enforcer.kube.shares import fair
 from enforcer.kube.small_objects import emptied, size_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from enforcer.kube.resource import Key, Resource
 
     Entry: TypeAlias = tuple[Key, dict[str, Any], Resource]
 
-__all__ = ["FILES", "LABELLED_ROOM", "POLICY_ROOM", "LabelledPolicies", "ListRoom", "Places"]
+__all__ = [
+    "FILES",
+    "LABELLED_ROOM",
+    "POD_ROOM",
+    "POLICY_ROOM",
+    "LabelledPolicies",
+    "ListRoom",
+    "Places",
+    "pod_room",
+    "policy_room",
+]
 
 POLICY_ROOM: Final = 48 << 20
 """Bytes of packed policies in lists of all kinds: each kind has the same part, since all may be listed at once."""
+POD_ROOM: Final = 8 << 20
+"""Bytes of labels and of ids of all pods of the node, as JSON: some more than the file of pods has."""
 LABELLED_ROOM: Final = 16 << 20
 """Bytes of packed policies that are kept for the day on which the labels of the node change."""
 
@@ -35,37 +48,53 @@ changes; of more policies than that it takes none, whatever the quota of a names
 @attrs.frozen
 class ListRoom:
     """
-    The room of a list of policies.
+    The room of a list.
 
     Attributes:
-        most: bytes, packed.
+        most: bytes.
+        size: how many of them an object takes; none, once it is *emptied*.
+        emptied: what is left of an object that has no room.
+        is_last: whether an object has room only if all others have.
     """
 
     most: int
+    size: Callable[[dict[str, Any]], int]
+    emptied: Callable[[dict[str, Any]], dict[str, Any]]
+    is_last: Callable[[dict[str, Any]], bool] = lambda _: False
 
     def taken_by(self, items: Iterable[dict[str, Any]]) -> int:
         """Return how many bytes *items* take."""
-        return sum(map(size_of, items))
+        return sum(map(self.size, items))
 
     def fit(self, objects: dict[Key, dict[str, Any]], taken: int) -> int:
         """
-        Make room in *objects*, if they take too much: those that do not fit are only known to be there.
+        Make room in *objects*, if they take too much: of those that do not fit is kept that they are there.
 
         Returns what they take now; *taken* is what they took, or more.
         """
         if taken <= self.most:
             return taken
         keys = list(objects)
-        sizes = ((key[0], size_of(objects[key]), False) for key in keys)
-        kept = {keys[place] for place in fair(sizes, self.most)}
-        why = (
-            f"the agent holds {self.most >> 20} MiB of policies of one kind, packed, and of those this one has no room "
-            "beside the others of its namespace"
-        )
+        things = ((key[0], self.size(objects[key]), self.is_last(objects[key])) for key in keys)
+        kept = {keys[place] for place in fair(things, self.most)}
         for key in keys:
             if key not in kept:
-                objects[key] = emptied(objects[key], "NoRoom", why)
+                objects[key] = self.emptied(objects[key])
         return self.taken_by(objects.values())
+
+
+def policy_room(most: int) -> ListRoom:
+    """Return the room of a list of policies of one kind."""
+    why = (
+        f"the agent holds {most >> 20} MiB of policies of one kind, packed, and of those this one has no room "
+        "beside the others of its namespace"
+    )
+    return ListRoom(most, size_of, lambda kept: emptied(kept, "NoRoom", why))
+
+
+def pod_room(most: int = POD_ROOM) -> ListRoom:
+    """Return the room of a list of pods. Finished ones come last."""
+    return ListRoom(most, length_of, emptied_pod, is_finished)
 
 
 @attrs.define(eq=False, repr=False)

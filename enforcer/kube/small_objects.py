@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.kube.annotations import of_policy
-from enforcer.kube.pod_file import brief
+from enforcer.kube.pod_facts import brief
 from enforcer.kube.policy_text import METADATA, cut, generation_of, uid_of
 from enforcer.kube.resource import NODE_PATH, POD_PATH
 from enforcer.policy.text.bounds import MAX_BYTES, MAX_DEPTH

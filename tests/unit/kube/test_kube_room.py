@@ -4,18 +4,22 @@
 from __future__ import annotations
 
 import base64
+import json
 import os
 from threading import Event
 
 import pytest
 from kube_fakes import SPEC
 
+from enforcer.identity.workload_files import pods_of_objects
 from enforcer.kube.node_object import NodeObject
+from enforcer.kube.pod_facts import length_of
+from enforcer.kube.pod_file import NAME, PodFile
 from enforcer.kube.policy_folder import PolicyFolder
 from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import FOREIGN, POLICIES, Deleted, Found, Listed, node_of
+from enforcer.kube.resource import FOREIGN, POLICIES, Deleted, Found, Listed, node_of, pods_of
 from enforcer.kube.rollout import NODES
-from enforcer.kube.room import FILES, LabelledPolicies, ListRoom, Places
+from enforcer.kube.room import FILES, LabelledPolicies, Places, pod_room, policy_room
 from enforcer.kube.small_objects import left_out, size_of, small
 from enforcer.kube.watcher import Watcher
 from enforcer.runtime.policies.quotas import Quota
@@ -45,17 +49,18 @@ class Server:
         return page, [kept(each) for each in self.items[at : at + 10]]
 
 
-def listed(items, room=ROOM):
+def listed(items, room=ROOM, resource=OWN):
     told = []
+    make = policy_room if resource == OWN else pod_room
     Watcher(
-        OWN,
+        resource,
         Server(items),
         told.append,
         print,
         lambda: None,
         Event(),
         kept=small,
-        room=ListRoom(room),
+        room=make(room),
     ).list()
     return told[0].objects
 
@@ -193,3 +198,75 @@ def test_files_that_are_there_stay_and_one_that_goes_makes_place(folder):
 def test_an_engine_takes_no_more_policies_than_have_places():
     """Else something would not be enforced that was."""
     assert FILES >= Quota().policies
+
+
+PODS = pods_of("n1")
+
+
+def pod(key, number, labels=0, *, phase="Running", **meta):
+    """Return a pod with so many labels of a hundred characters."""
+    named = {"name": key[1], "namespace": key[0], "resourceVersion": "7"}
+    named |= {"uid": f"{number:08x}-0000-4000-8000-000000000000"}
+    named |= {"labels": {f"{n:040}": "b" * 60 for n in range(labels)} or {"app": "web"}}
+    return {"metadata": named | meta, "status": {"phase": phase}}
+
+
+def told(tmp_path, news):
+    """Return the labels that the engine reads of each pod, by its name; None: they are not known."""
+    file = PodFile(tmp_path / "pods", "n1", pod_room(ROOM))
+    file.open()
+    for each in news:
+        file.take(each)
+    file.write()
+    text = json.loads((tmp_path / "pods" / NAME).read_text())
+    return {facts.name: facts.labels for _, facts in pods_of_objects(text)}, file
+
+
+@pytest.mark.parametrize("by_events", [False, True])
+def test_pods_have_a_bound_and_shares(tmp_path, by_events):
+    """Whoever makes hundreds of pods with hundreds of labels takes no room from others."""
+    evil = [pod(("evil", f"e{n}"), n, 200) for n in range(60)]
+    good = [pod(("shop", f"s{n}"), n + 900, 5) for n in range(20)]
+    plain = pod(("evil", "plain"), 990)
+    plain["metadata"]["labels"] = {}
+    pods = [*evil[:30], *good, plain, *evil[30:]]
+    if by_events:
+        kept = [small(each, PODS) for each in pods]
+        found = [Found(PODS, (p["metadata"]["namespace"], p["metadata"]["name"]), p) for p in kept]
+        news = [Listed(PODS, {}), *found]
+    else:
+        objects = listed(pods, resource=PODS)
+        assert sum(map(length_of, objects.values())) <= ROOM
+        news = [Listed(PODS, objects)]
+
+    labels, file = told(tmp_path, news)
+
+    assert 81 == len(labels)
+    unknown = {name for name, known in labels.items() if known is None}
+    assert {"e"} == {name[0] for name in unknown}
+    assert 50 <= len(unknown) < 60
+    assert f"and {len(unknown)} are without labels" in file.missing
+    assert not labels["plain"]
+    assert "plain" not in unknown
+    assert sum(map(length_of, file._pods.values())) <= ROOM * 9 // 8
+
+
+def test_a_static_pod_without_room_is_still_known(tmp_path):
+    """By the digest that the kubelet gave it. Finished pods come last, as in the file."""
+    digest = "0123456789abcdef0123456789abcdef"
+    notes = {"kubernetes.io/config.hash": digest, "kubernetes.io/config.mirror": digest}
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "n"}
+    static = pod(("kube-system", "static"), 1, 200, annotations=notes, ownerReferences=[owner])
+    ended = [pod(("kube-system", f"e{n}"), n + 10, 20, phase="Failed") for n in range(30)]
+    runs = [pod(("kube-system", f"r{n}"), n + 50, 60) for n in range(30)]
+
+    objects = listed([*ended, static, *runs], resource=PODS)
+    _, file = told(tmp_path, [Listed(PODS, objects)])
+
+    items = json.loads((file.folder / NAME).read_text())["items"]
+    labels = {each["metadata"]["name"]: each["metadata"]["labels"] for each in items}
+    known = {facts.name: uid for uid, facts in pods_of_objects({"items": items, "kind": "List"})}
+    assert labels["static"] is None
+    assert digest == known["static"]
+    assert all(labels[f"r{n}"] for n in range(30))
+    assert len([n for n in range(30) if labels[f"e{n}"]]) < 8
