@@ -18,7 +18,7 @@ from enforcer.policy.language.operations import full_name
 from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 __all__ = ["LogLine", "read_line"]
 
@@ -31,7 +31,8 @@ _LOST: Final = {
     "activity": "lost_activity",
     "malformed": "malformed",
 }
-_BARE: Final = re.compile(r"-?[0-9]+|[a-z][a-z0-9_.]*|[A-Z][A-Z0-9]*")
+_RULE: Final = ("policy", "rule", "place")
+_BARE: Final = re.compile(r"-?[0-9]+|[a-z][A-Za-z0-9_.]*|[A-Z][A-Z0-9]*|-")
 _WORDS: Final = frozenset(
     (
         *(
@@ -46,7 +47,7 @@ _WORDS: Final = frozenset(
             "errno",
         ),
         *("signal", "attempt", "signal_failed", "on_error", "default", "guard", "uid", "euid"),
-        *("lost_decisions", "lost_activity", "malformed", "repeats", "repeated_by"),
+        *("lost_decisions", "lost_activity", "malformed", "dropped", "repeats", "repeated_by"),
     )
 )
 """Keys whose values stand without quotes."""
@@ -137,6 +138,10 @@ def _pairs(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "level", "warning"
         yield "msg", "records are missing"
         yield from ((word, str(record[key])) for key, word in _LOST.items())
+        if dropped := record.get("dropped"):
+            yield "dropped", str(dropped)
+        if (reason := record.get("reason")) is not None:
+            yield "reason", reason
         return
     thing, process, parent = record["object"], record["process"], record["parent"]
     yield "time", record["time"]
@@ -170,6 +175,25 @@ def _pairs(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     }
     yield from ((key, value) for key, value in places.items() if value is not None)
     yield "place", record["place"]
+    if "matches" in record:
+        yield "also", ", ".join(_also(record))
+    if "repeats" in record:
+        repeats = record["repeats"]
+        yield "repeats", str(repeats["count"])
+        yield "last_repeat", repeats["last"]
+        yield "repeated_by", repeats["by"]
+
+
+def _also(record: Mapping[str, Any]) -> Iterator[str]:
+    """Say what the other policies said: each has one match, and that of the record's own policy is told by the record."""
+    rule = [record[key] for key in _RULE]
+    others = list(record["matches"])
+    own = next((each for each in others if [each[key] for key in _RULE] == rule), None)
+    if own is not None:
+        others.remove(own)
+    yield from (f"{each['policy']}/{each['rule']}: {each['action']}" for each in others)
+    if left_out := record.get("matchesLeftOut"):
+        yield f"{left_out} more"
 
 
 def _object(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -180,5 +204,13 @@ def _object(thing: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "address", f"{host}:{thing['port']}"
     if "args" in thing:
         yield "args", " ".join(thing["args"])
+    elif thing.get("arguments"):
+        yield "args", _strings(thing["arguments"])
     elif "name" in thing:
         yield "name", thing["name"]
+
+
+def _strings(arguments: Sequence[str | int | None]) -> str:
+    """Write the strings among the arguments of a system call in their places, as logfmt does; nothing if none is there."""
+    found = [argument if isinstance(argument, str) else "" for argument in arguments]
+    return " ".join(found) if any(found) else ""
