@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["DatagramWriter", "StreamWriter"]
 
 _CHUNK = 65536
+_READS = 4  # of what the other side says, for each flush
+_READ = 4096
+_MOST_SAID = 8192  # bytes of one connection: less than the reads of one flush take
 _SYN_TRIES = 3  # some 15 seconds until a host that does not answer is given up
 
 
@@ -141,6 +144,7 @@ class StreamWriter(_Writer):
     """Messages one after another, each after its length in digits and a blank (RFC 6587)."""
 
     _is_connecting: bool = attrs.field(default=False, init=False)
+    _said: int = attrs.field(default=0, init=False)
 
     def append(self, message: bytes) -> None:
         """Accept *message*."""
@@ -166,7 +170,7 @@ class StreamWriter(_Writer):
 
     def _ready(self) -> socket.socket:
         """Return a socket whose other side is there, as far as can be known."""
-        if self._socket is not None and not self._is_connecting and _has_gone(self._socket):
+        if self._socket is not None and not self._is_connecting and self._has_gone(self._socket):
             self._hang_up()
         if self._socket is None:
             self._socket = self._begin()
@@ -198,16 +202,31 @@ class StreamWriter(_Writer):
         """Let go; what was half sent is sent whole to the next connection."""
         super()._hang_up()
         self._is_connecting = False
+        self._said = 0
         self.backlog.rewind()
 
+    def _has_gone(self, connected: socket.socket) -> bool:
+        """
+        Whether the other side has hung up; what it says is not for us, and thrown away.
 
-def _has_gone(connected: socket.socket) -> bool:
-    """Whether the other side has hung up; what it says is not for us, and thrown away."""
-    try:
-        while said := connected.recv(_CHUNK):
-            del said
-    except BlockingIOError:
+        A collector has nothing to say. Whoever listens in its place could say things faster than they are read,
+        and so hold up everything, so neither the reads nor what is taken in all is unlimited.
+
+        Raises:
+            OSError: it has said too much.
+        """
+        try:
+            with contextlib.suppress(BlockingIOError):  # it is silent, as it should be
+                for _ in range(_READS):
+                    said = len(connected.recv(_READ))
+                    if not said:
+                        return True
+                    self._said += said
+        except OSError:
+            return True
+        if self._said > _MOST_SAID:
+            raise OSError(
+                errno.EPROTO,
+                f"hung up, as it said more than {_MOST_SAID:,} bytes and a collector has nothing to say",
+            )
         return False
-    except OSError:
-        return True
-    return True

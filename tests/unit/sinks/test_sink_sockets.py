@@ -2,16 +2,20 @@
 """Syslog and the journal, as whoever listens there gets them."""
 
 import array
+import contextlib
 import fcntl
 import json
 import os
 import re
 import socket
+import threading
+import time
 from pathlib import Path
 
 import attrs
 import pytest
 from fakes import WALL_NS, denied, record
+from patience import scaled
 from synthetic import records
 
 from enforcer.events.types import Lost, Origin
@@ -21,6 +25,7 @@ from enforcer.sinks.address import read_address
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.journal import JournalOutput
 from enforcer.sinks.jsonl import json_line
+from enforcer.sinks.sockets import StreamWriter
 from enforcer.sinks.spec import Common
 from enforcer.sinks.syslog import SyslogOutput
 
@@ -250,6 +255,99 @@ def test_a_collector_that_hung_up_while_nothing_happened_is_noticed(bench, liste
         (message,) = unframed(second.recv(65536))
 
     assert b'"action":"allow"' in message
+
+
+@attrs.define
+class Pouring:
+    """A connection whose other side never stops: each read brings *word*."""
+
+    word: bytes
+    reads: int = 0
+    sent: bytes = b""
+    is_closed: bool = False
+
+    def recv(self, most):
+        self.reads += 1
+        assert self.reads <= 1000, "it is read without a limit"
+        return self.word[:most]
+
+    def send(self, data):
+        self.sent += bytes(data)
+        return len(data)
+
+    def fileno(self):
+        return -1
+
+    def close(self):
+        self.is_closed = True
+
+
+def test_a_flush_reads_a_few_times_only():
+    """However often there is more: the loop has other things to do, and the message goes out."""
+    there = Pouring(b"!")
+    writer = StreamWriter(read_address("tcp:127.0.0.1:5140"))
+    writer._socket = there
+    for number in range(5):
+        writer.append(b"a")
+        writer.flush()
+        assert (number + 1) * 4 >= there.reads
+
+    assert b"1 a" * 5 == there.sent
+    assert not there.is_closed
+
+
+def test_who_says_too_much_is_hung_up_on():
+    """Slowly or at once; the message is kept for the next connection."""
+    there = Pouring(b"!" * 1000)
+    writer = StreamWriter(read_address("tcp:127.0.0.1:5140"))
+    writer._socket = there
+    for _ in range(2):
+        writer.append(b"a")
+        writer.flush()
+    writer.append(b"b")
+
+    with pytest.raises(OSError, match=r"hung up, as it said more than 8,192 bytes"):
+        writer.flush()
+
+    assert there.is_closed
+    assert b"1 a1 a" == there.sent
+    assert b"1 b" == bytes(writer.backlog.chunk(100))
+
+
+@pytest.mark.parametrize("kind", ["tcp", "unix-stream"])
+def test_who_pours_holds_nothing_up(bench, listener, kind):
+    """It is a failure of its output, with the reason; a connection that is silent gets the rest."""
+    there, address = listener(kind)
+    out = bench.use(SyslogOutput(address=address))
+    out.write(denied())
+    bench.until(lambda: not out.outlets[0].is_failing and not out.outlets[0].sink.transport.backlog)
+    first, _ = there.accept()
+    stop, until = threading.Event(), time.monotonic() + scaled(3)
+
+    def pour():
+        with contextlib.suppress(OSError):
+            while not stop.is_set() and time.monotonic() < until:
+                first.sendall(b"!" * 65536)
+
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    try:
+        while not bench.said and time.monotonic() < until:
+            out.write(record())
+            out.flush()
+        why = "hung up, as it said more than 8,192 bytes and a collector has nothing to say"
+        then = (
+            "trying again; records wait in memory, and the oldest are dropped if there are too many"
+        )
+        assert [f"syslog {address.text}: {why}: {then}"] == bench.said
+        bench.until(lambda: not out.outlets[0].is_failing)
+    finally:
+        stop.set()
+        with contextlib.suppress(OSError):  # it was hung up on
+            first.shutdown(socket.SHUT_RDWR)
+        pouring.join()
+        first.close()
+    assert bench.said[1:] == [f"syslog {address.text}: works again, 0 records lost"]
 
 
 @pytest.mark.parametrize("kind", ["tcp", "unix", "unix-stream"])
