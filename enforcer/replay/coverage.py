@@ -9,7 +9,7 @@ mark set by such operations would decide wrongly, so policies with such rules ar
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -19,10 +19,11 @@ from enforcer.libbpf import abi
 from enforcer.policy.language.operations import OPERATION_TABLE
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.workloads import Workload
+from enforcer.replay.documents import read_workloads
 from enforcer.replay.journal import BlockKind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from enforcer.compiler import CompiledImage
     from enforcer.policy.model.policy import PolicySet, Rule
@@ -65,7 +66,7 @@ class Coverage:
         """Learn it from *journal*, whose processes are *lines*."""
         known: dict[bytes, Facts] = {}
         changed = set[bytes]()
-        for workload in _told(journal.documents(BlockKind.WORKLOADS)):
+        for workload in _told(journal.documents(BlockKind.WORKLOADS, read_workloads)):
             before = known.get(workload.cgroup)
             if before is None:
                 known[workload.cgroup] = workload.facts
@@ -75,8 +76,8 @@ class Coverage:
         found = (container_of(os.fsdecode(path)) for path in lines.cgroups.values())
         containers = {each.cgroup for each in found if each is not None}
         return cls(
-            _names(journal.head.get("operations")),
-            _names(journal.head.get("calls")),
+            frozenset(journal.head.get("operations", ())),
+            frozenset(journal.head.get("calls", ())),
             tuple(Workload(cgroup, facts) for cgroup, facts in sorted(known.items())),
             frozenset(containers - {os.fsdecode(path) for path in known}),
             frozenset(map(os.fsdecode, changed)),
@@ -126,10 +127,6 @@ def name_of(op: Op) -> str:
     return _WORDS.get(op) or ", ".join(OPERATION_TABLE[op].words)
 
 
-def _names(value: object) -> frozenset[str]:
-    return frozenset(map(str, value)) if isinstance(value, list) else frozenset()
-
-
 def _ops_of_rows(image: bytes) -> Iterator[int]:
     head = abi.scalars("enf_image", image)
     (at, size), step = abi.place("enf_row", "ops"), abi.sizeof("enf_row")
@@ -157,11 +154,11 @@ def describe(workloads: Iterable[Workload]) -> WorkloadsDocument:
     }
 
 
-def _told(documents: Iterable[Mapping[str, Any]]) -> Iterator[Workload]:
+def _told(documents: Iterable[WorkloadsDocument]) -> Iterator[Workload]:
     for document in documents:
-        for each in document.get("workloads", ()):
+        for each in document["workloads"]:
             facts = {
-                str(name): None if values is None else tuple(map(os.fsencode, values))
+                name: None if values is None else tuple(map(os.fsencode, values))
                 for name, values in each["facts"].items()
             }
             yield Workload(os.fsencode(each["cgroup"]), facts)

@@ -2,7 +2,7 @@
 """
 The JSON blocks of a journal, for type checkers only.
 
-A journal may be damaged or of somebody else's making, so whoever reads a block checks what it needs of it.
+A journal may be damaged or of somebody else's making: :mod:`enforcer.replay.documents` checks that a block has its form.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TypedDict
 
 __all__ = [
+    "EndDocument",
     "FoundProcess",
     "JournalHead",
+    "LossesDocument",
     "PeopleDocument",
     "WorkloadDocument",
     "WorkloadsDocument",
@@ -62,3 +64,18 @@ class WorkloadsDocument(TypedDict):
     """Containers and pods that there were."""
 
     workloads: list[WorkloadDocument]
+
+
+class LossesDocument(TypedDict, total=False):
+    """What found no room since the last of these, by *until*."""
+
+    until: int
+    accesses: int
+    lines: int
+
+
+class EndDocument(TypedDict, total=False):
+    """How a recording ended."""
+
+    reason: str
+    seconds: float

@@ -75,8 +75,9 @@ class HeadReader:
         if len(raw) < size:
             return None
         head = self._form.unpack_from(raw)
-        tail = head[self._path] + head[self._exe] + head[self._name]
-        return head if size + tail <= head[self._size] <= len(raw) else None
+        names = size + head[self._path] + head[self._exe]
+        fits = names + head[self._name] <= head[self._size] <= len(raw)
+        return head if fits and b"\0" not in raw[size:names] else None  # no path has one
 
     def who(self, head: tuple[Any, ...], raw: bytes) -> Credentials:
         """Tell who acted."""

@@ -6,10 +6,9 @@ processes, read from the journal.
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -25,11 +24,11 @@ from enforcer.replay.lines import How
 from enforcer.safe_text import readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from enforcer.policy.language.kinds import FieldSpec
     from enforcer.policy.model.workloads import Facts, Workload
-    from enforcer.replay.document_types import FoundProcess
+    from enforcer.replay.document_types import FoundProcess, PeopleDocument
     from enforcer.replay.lines import Line, Lines
 
 __all__ = ["People"]
@@ -54,14 +53,13 @@ class People:
     _workloads: dict[str, Facts] = attrs.field(factory=dict)
     _arguments: dict[int, tuple[bytes, ...]] = attrs.field(factory=dict)
 
-    def learn(self, documents: Iterable[Mapping[str, Any]]) -> None:
-        """Learn the processes that existed at the start; malformed parts are ignored."""
+    def learn(self, documents: Iterable[PeopleDocument]) -> None:
+        """Learn the processes that existed at the start."""
         for document in documents:
-            with contextlib.suppress(AttributeError, KeyError, TypeError, ValueError):
-                for each in document.get("processes", ()):
-                    self._found[int(each["pid"])] = cast("FoundProcess", dict(each))
-                for uid, name in document.get("users", {}).items():
-                    self._users[int(uid)] = str(name)
+            for each in document.get("processes", ()):
+                self._found[each["pid"]] = each
+            for uid, name in document.get("users", {}).items():
+                self._users[int(uid)] = name
 
     def learn_workloads(self, workloads: Iterable[Workload]) -> None:
         """Take in which containers there were."""
@@ -116,7 +114,7 @@ class People:
         words = self._cmdline(line.origin)
         if line.how is How.FOUND:
             known = self._found.get(line.pid)
-            pid = int(known.get("parent", 0)) if known is not None else 0
+            pid = known["parent"] if known is not None else 0
         return Actor(
             pid=pid,
             name=PurePosixPath(exe).name if exe else "",
@@ -140,9 +138,9 @@ class People:
         words = known.get("cmdline") if known is not None else None
         if known is None or not words:
             return None
-        if abs(int(known["ticks"]) - ticks_of(line.start_ns)) > 1:
+        if abs(known["ticks"] - ticks_of(line.start_ns)) > 1:
             return None  # another process had the number by then
-        return tuple(str(word).encode() for word in words)
+        return tuple(word.encode() for word in words)
 
 
 def _one(facts: Facts, field: FieldSpec) -> str | None:

@@ -14,15 +14,16 @@ import json
 import os
 import struct
 import zlib
-from typing import IO, TYPE_CHECKING, Any, Final, Self, cast
+from typing import IO, TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.policy.text.regular_files import open_regular
+from enforcer.replay.documents import UnfitError, read_head
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from enforcer.replay.document_types import JournalHead
@@ -38,6 +39,8 @@ _CRC: Final = struct.Struct("<I")
 _LENGTH: Final = struct.Struct("<I")
 _MAX_UNPACKED: Final = 16 << 20
 _MAX_RECORD: Final = 1 << 16
+
+T = TypeVar("T")
 
 
 class JournalError(EnforcerError):
@@ -164,14 +167,13 @@ class Journal:
         head: what it is of.
         blocks: all others, in order.
         torn: bytes at the end that make no block.
-        damaged: blocks that could not be read.
     """
 
     _file: IO[bytes]
     head: JournalHead
     blocks: tuple[Block, ...]
     torn: int = 0
-    damaged: int = 0
+    _damaged: set[int] = attrs.field(factory=set, init=False)
 
     @classmethod
     def open(cls, path: Path) -> Self:
@@ -195,14 +197,18 @@ class Journal:
             raise JournalError(f"{path} is not a recording: make one with enforcer record")
         found, torn = _scan(file, os.fstat(file.fileno()).st_size)
         journal = cls(file, {}, tuple(found[1:]), torn)
-        head = journal.document(found[0]) if found else None
-        if head is None or found[0].kind is not BlockKind.HEAD:
+        if not found:
             raise JournalError(f"{path} is empty: nothing was recorded")
-        if head.get("format") != FORMAT:
+        head = journal.document(found[0], read_head) if found[0].kind is BlockKind.HEAD else None
+        if head is None:
             raise JournalError(
-                f"{path} has format {head.get('format')!r}, this version of enforcer reads {FORMAT}"
+                f"{path} cannot be read, as the block that says what was recorded is damaged: record again"
             )
-        journal.head = cast("JournalHead", head)
+        if head["format"] != FORMAT:
+            raise JournalError(
+                f"{path} has format {head['format']}, this version of enforcer reads {FORMAT}"
+            )
+        journal.head = head
         return journal
 
     @property
@@ -210,37 +216,42 @@ class Journal:
         """Whether the recording came to an orderly end."""
         return bool(self.blocks) and self.blocks[-1].kind is BlockKind.END
 
-    def documents(self, kind: BlockKind) -> Iterator[dict[str, Any]]:
-        """Read the JSON of all blocks of *kind*."""
+    @property
+    def damaged(self) -> int:
+        """Blocks that could not be read, of those that were."""
+        return len(self._damaged)
+
+    def documents(self, kind: BlockKind, read: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+        """Read the JSON of all blocks of *kind*, by *read*; damaged ones are left out and counted."""
         for block in self.blocks:
-            if block.kind is kind and (content := self.document(block)) is not None:
+            if block.kind is kind and (content := self.document(block, read)) is not None:
                 yield content
 
-    def document(self, block: Block) -> dict[str, Any] | None:
-        """Read the JSON of *block*; None if it is damaged."""
+    def document(self, block: Block, read: Callable[[Mapping[str, Any]], T]) -> T | None:
+        """Read the JSON of *block* by *read*, which raises UnfitError; None if it is damaged."""
         raw = self._content(block)
-        try:
-            content = json.loads(raw) if raw is not None else None
-        except ValueError:
-            content = None
-        if not isinstance(content, dict):
-            self.damaged += raw is not None
+        if raw is None:
             return None
-        return content
+        try:
+            return read(_object(raw))
+        except UnfitError:
+            self._damaged.add(block.at)
+            return None
 
     def records(self, kind: BlockKind) -> Iterator[bytes]:
         """Read the records of all blocks of *kind*; damaged ones are left out and counted."""
         for block in self.blocks:
             if block.kind is kind:
-                yield from self._cut(self._content(block) or b"")
+                yield from self._cut(block)
 
-    def _cut(self, content: bytes) -> Iterator[bytes]:
+    def _cut(self, block: Block) -> Iterator[bytes]:
+        content = self._content(block) or b""
         at = 0
         while at + _LENGTH.size <= len(content):
             (length,) = _LENGTH.unpack_from(content, at)
             at += _LENGTH.size
             if length > _MAX_RECORD or at + length > len(content):
-                self.damaged += 1
+                self._damaged.add(block.at)
                 return
             yield content[at : at + length]
             at += length
@@ -257,12 +268,25 @@ class Journal:
                 content = b""
             if len(content) == block.unpacked:
                 return content
-        self.damaged += 1
+        self._damaged.add(block.at)
         return None
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(raw)
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # brackets within brackets, more than anybody reads
+        raise UnfitError("it is no JSON") from error
+    if not isinstance(content, dict):
+        raise UnfitError("it is no object")
+    return content
 
 
 def _scan(file: IO[bytes], size: int) -> tuple[list[Block], int]:

@@ -16,6 +16,7 @@ from enforcer.policy.model.policy import Verb
 from enforcer.replay.accesses import Accesses
 from enforcer.replay.candidate import Candidate, is_told
 from enforcer.replay.coverage import Coverage
+from enforcer.replay.documents import read_end, read_losses, read_people
 from enforcer.replay.identity import People
 from enforcer.replay.journal import BlockKind, Journal, JournalError
 from enforcer.replay.lines import Lines
@@ -64,6 +65,7 @@ class Replay:
     lines: Lines
     people: People
     coverage: Coverage
+    _seconds: float | None = None
     accesses: Accesses = attrs.field(factory=Accesses)
     count: int = 0
     first_ns: int = 0
@@ -88,22 +90,23 @@ class Replay:
             )
         lines = Lines.of(journal)
         people = People(lines)
-        people.learn(journal.documents(BlockKind.PEOPLE))
+        people.learn(journal.documents(BlockKind.PEOPLE, read_people))
         coverage = Coverage.of(journal, lines)
         people.learn_workloads(coverage.workloads)
-        return cls(journal, lines, people, coverage)
+        ends = [end.get("seconds", 0.0) for end in journal.documents(BlockKind.END, read_end)]
+        return cls(journal, lines, people, coverage, ends[0] if ends else None)
 
     @property
     def wall_ns(self) -> int:
         """What the wall clock had more than the clock of the records."""
-        return int(self.journal.head.get("wall", 0))
+        return self.journal.head.get("wall", 0)
 
     @property
     def seconds(self) -> float:
         """How long was recorded, by its end if it has one, else by its last access."""
-        for end in self.journal.documents(BlockKind.END):
-            return float(end.get("seconds", 0.0))
-        return max(0, self.last_ns - int(self.journal.head.get("began", 0))) / 1e9
+        if self._seconds is not None:
+            return self._seconds
+        return max(0, self.last_ns - self.journal.head.get("began", 0)) / 1e9
 
     def run(
         self,
@@ -123,10 +126,10 @@ class Replay:
 
     def losses(self, candidates: Sequence[Candidate]) -> Losses:
         """Say what is missing, after :meth:`run`."""
-        lost = list(self.journal.documents(BlockKind.LOST))
+        lost = list(self.journal.documents(BlockKind.LOST, read_losses))
         return Losses(
-            accesses=sum(int(each.get("accesses", 0)) for each in lost),
-            lines=sum(int(each.get("lines", 0)) for each in lost),
+            accesses=sum(each.get("accesses", 0) for each in lost),
+            lines=sum(each.get("lines", 0) for each in lost),
             torn=self.journal.torn,
             damaged=self.journal.damaged,
             malformed=self.accesses.malformed

@@ -13,6 +13,7 @@ from reference.semantics import Access, Identity
 from tapes import Tape, head
 
 from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.replay.documents import read_end
 from enforcer.replay.journal import BlockKind, Journal, JournalError, Writer
 from enforcer.replay.lines import How
 
@@ -183,6 +184,6 @@ def test_a_full_disk_leaves_whole_blocks(tape, tmp_path):
 def test_documents_are_json(journal):
     """The end says why."""
     with opened(journal) as found:
-        (end,) = found.documents(BlockKind.END)
+        (end,) = found.documents(BlockKind.END, read_end)
         assert "it was stopped" == end["reason"]
         assert json.loads(json.dumps(found.head)) == found.head

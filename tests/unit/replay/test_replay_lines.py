@@ -13,9 +13,8 @@ from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 from enforcer.policy.model.policy import Mode, Verb
 from enforcer.policy.store import load_text
 from enforcer.replay.candidate import Candidate
-from enforcer.replay.identity import People
 from enforcer.replay.journal import BlockKind, JournalError, Writer
-from enforcer.replay.lines import How, Lines
+from enforcer.replay.lines import How
 from enforcer.replay.replay import RecordMaker, Replay
 
 POLICY = """
@@ -155,20 +154,23 @@ def test_records_know_commands_and_ancestors(tape, tmp_path):
     assert (Verb.DENY, False) == (record.event.action, record.event.is_enforced)
 
 
-def test_people_that_make_no_sense_teach_nothing():
-    """They are for readers; no verdict waits for them."""
-    people = People(Lines())
-
-    people.learn([{"processes": [{"pid": "x"}]}, {"users": [1]}, {"users": {"0": "root"}}])
-
-    said = people.identify(parent_pid=1, parent_start_ns=0, cgroup_id=9, uid=0)
-    assert ("root", None, ()) == (said.user, said.cgroup, said.ancestry.ancestors)
-
-
 def test_another_version_is_refused(tape, tmp_path):
     """Its records have another layout."""
     with pytest.raises(JournalError, match="another version"):
         Replay.open(tape.write(tmp_path / "journal", abi="0" * 16))
+
+
+def test_a_path_with_an_end_in_it_is_damaged(tape, tmp_path):
+    """Nobody asks the system for such a file."""
+    line = tape.begin(How.FOUND, 0, INIT)
+    tape.access(line, CAT, Access((Op.READ,), {Dim.PATH: b"/seen"}))
+    tape.access(line, CAT, Access((Op.READ,), {Dim.PATH: b"/seen\0"}))
+    tape.access(line, Identity(exe=b"/bin/\0cat"), Access((Op.READ,), {Dim.PATH: b"/seen"}))
+
+    found, losses = rules(tape, tmp_path)
+
+    assert ["seen"] == [rule for rule, _, _ in found]
+    assert 2 == losses.malformed
 
 
 def test_damaged_records_are_counted(tape, tmp_path):

@@ -15,6 +15,7 @@ from enforcer.kernel.image_map import ImageHead
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.workloads import Workload
+from enforcer.replay.documents import read_losses, read_workloads
 from enforcer.replay.journal import BlockKind, Journal, Writer
 from enforcer.replay.lines import How
 from enforcer.replay.recorder import Recorder, head_of, people
@@ -113,7 +114,7 @@ def test_losses_are_in_it(tape, tmp_path):
 
     assert (7, 2) == (done.lost_accesses, done.lost_lines)
     with contextlib.closing(Journal.open(tmp_path / "journal")) as journal:
-        (lost,) = journal.documents(BlockKind.LOST)
+        (lost,) = journal.documents(BlockKind.LOST, read_losses)
         assert (7, 2) == (lost["accesses"], lost["lines"])
 
 
@@ -135,7 +136,7 @@ def test_news_of_containers_is_in_it_once(tape, tmp_path):
     with contextlib.closing(Replay.open(path)) as replay:
         told = [
             [each["cgroup"] for each in document["workloads"]]
-            for document in replay.journal.documents(BlockKind.WORKLOADS)
+            for document in replay.journal.documents(BlockKind.WORKLOADS, read_workloads)
         ]
         assert [["/a", "/b"], ["/a"]] == told
         assert (third, second) == replay.coverage.workloads
