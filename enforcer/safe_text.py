@@ -8,12 +8,21 @@ line, or change the order in which text is shown.
 
 from __future__ import annotations
 
-import unicodedata
+import re
+from typing import Final
 
-__all__ = ["neutral", "readable"]
+__all__ = ["IGNORABLE", "neutral", "readable"]
 
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that move the cursor, reorder, hide or have no meaning."""
+IGNORABLE: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0"
+)
+"""Default_Ignorable_Code_Point of Unicode, of the first plane, as ranges of a regular expression."""
+
+_UNSEEN: Final = re.compile(
+    f"[{IGNORABLE}\u2800\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+"""The same of all planes, and the sign of braille that has no dots: some of them are letters or marks to Python."""
 
 
 def readable(raw: bytes) -> str:
@@ -22,10 +31,20 @@ def readable(raw: bytes) -> str:
 
 
 def neutral(text: str) -> str:
-    r"""Replace what a terminal or a log reader could obey by ``\n``, ``\xNN`` or ``\uNNNN``."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escape(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+    r"""
+    Replace what a terminal or a log reader could obey, and what nobody sees, by ``\n``, ``\xNN`` or ``\uNNNN``.
+
+    Not printable are, to Python, the categories Cc, Cf, Cs, Co and Cn, which move the cursor, reorder, hide or have no
+    meaning, and Zl, Zp and Zs but for the space.
+    """
+    if text.isprintable():
+        return text if text.isascii() else _UNSEEN.sub(_escaped, text)
+    shown = "".join(c if c.isprintable() else _escape(c) for c in text)
+    return _UNSEEN.sub(_escaped, shown)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return _escape(found[0])
 
 
 def _escape(character: str) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from enforcer.compiler.patterns import Below, Exact, Form, Glob, Token, Wild, merge
-from enforcer.policy.text.characters import IGNORABLE
+from enforcer.safe_text import IGNORABLE
 
 _IGNORED: Final = re.compile(f"[{IGNORABLE}]")
 """What names of Unicode have besides what counts."""

@@ -13,24 +13,20 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["IGNORABLE", "describe_character", "find_unreadable", "is_unreadable"]
+from enforcer.safe_text import IGNORABLE
+
+__all__ = ["describe_character", "find_unreadable", "is_unreadable"]
 
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Categories: control, format, surrogate, and separators of lines and paragraphs."""
 
 _LAYOUT: Final = "\t\n\r"
 
-IGNORABLE: Final = (
-    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
-    "\u3164\ufe00-\ufe0f\ufeff\uffa0"
-)
-"""Default_Ignorable_Code_Point of Unicode, of the first plane, as ranges of a regular expression."""
-
 _NOTHING_TO_SEE: Final = re.compile(
     f"[{IGNORABLE}\ufff0-\ufff8\ufffe\uffff"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
-"""The same of all planes, those included that are kept for later, and what is no character."""
+"""What programs may ignore, of all planes, that included which is kept for later, and what is no character."""
 
 
 _PRESENTATION: Final = ("\ufe0e", "\ufe0f")
