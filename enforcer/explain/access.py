@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -30,11 +31,20 @@ from enforcer.policy.model.points import OperandType
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from enforcer.policy.model.policy import Condition
 
-__all__ = ["POINT", "PROTECTION", "SYSCALL", "Facts", "ProcessFacts", "RecordError", "facts_of"]
+__all__ = [
+    "POINT",
+    "PROTECTION",
+    "SYSCALL",
+    "Facts",
+    "ProcessFacts",
+    "RecordError",
+    "facts_of",
+    "untold_in",
+]
 
 PROTECTION = "protection"
 """The event of what is refused without any policy."""
@@ -46,6 +56,10 @@ POINT = "point"
 """The event of points of the kernel that rules name."""
 
 _WIDE = 1 << 64
+_BYTE = re.compile(r"\\x[89a-f][0-9a-f]")
+_NOT_COMPARED = frozenset({"target", "asked"})
+"""Texts of an object that no condition is about."""
+
 _NEEDED = (
     "policy",
     "rule",
@@ -189,6 +203,32 @@ def facts_of(document: Mapping[str, Any]) -> Facts:
         return _facts(document)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise RecordError(f"the record is damaged: {error!r}: give the whole record") from error
+
+
+def untold_in(document: Mapping[str, Any]) -> str | None:
+    r"""
+    Return a text of a record that may stand for two names; None: there is none that conditions are about.
+
+    A byte that is not UTF-8 is written ``\xff`` there, and so are the four characters that look like it.
+    """
+    thing, process = document["object"], document["process"]
+    shown = [
+        *(value for key, value in thing.items() if key not in _NOT_COMPARED),
+        *(process["exe"], process["cgroup"], document["parent"]["exe"]),
+        *(actor["exe"] for actor in document.get("ancestors", ())),
+    ]
+    return next((text for text in _texts(shown) if _BYTE.search(text)), None)
+
+
+def _texts(values: list[object]) -> Iterator[str]:
+    """Yield the texts in *values*, however deep: somebody else may have made them."""
+    rest = values[::-1]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list | dict):
+            rest.extend(value.values() if isinstance(value, dict) else value)
 
 
 def _facts(document: Mapping[str, Any]) -> Facts:

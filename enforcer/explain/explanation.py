@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.explain.access import POINT, PROTECTION, SYSCALL, Facts, facts_of
+from enforcer.explain.access import POINT, PROTECTION, SYSCALL, Facts, facts_of, untold_in
 from enforcer.explain.changes import Change, changes
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.logic import Truth
@@ -92,6 +92,12 @@ def explain(
     facts = facts_of(document)
     if document["event"] == PROTECTION:
         return Explanation(document, facts)
+    if (text := untold_in(document)) is not None:
+        doubt = (
+            f"the record does not tell which name {text} is: a byte that is not UTF-8 is written as "
+            "the four characters are"
+        )
+        return Explanation(document, facts, doubt=doubt)
     judge = Judge.on(host)
     policy = next((p for p in policies.policies if p.name == document["policy"]), None)
     if policy is None:

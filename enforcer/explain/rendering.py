@@ -177,7 +177,7 @@ def _remedies(explanation: Explanation) -> Iterator[Line]:
         yield ("  a daemon that was started without --protect", "")
         return
     if explanation.decided is None:
-        yield ("  nothing can be proposed: the given policies do not have what decided", "warn")
+        yield (f"  nothing can be proposed: {neutral(explanation.doubt)}", "warn")
         return
     if not explanation.refusals:
         yield ("  no change is needed: none of the given policies refuses it", "good")

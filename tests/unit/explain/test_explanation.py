@@ -16,7 +16,7 @@ from enforcer.explain.explanation import explain
 from enforcer.explain.logic import Truth
 from enforcer.explain.rendering import as_dict, lines
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.policy.model.policy import Verb
+from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text
 from enforcer.runtime.policies.followed_links import beside
 
@@ -75,8 +75,6 @@ def read(**values):
 
 
 def explained(item, *texts, host=None):
-    from enforcer.policy.model.policy import PolicySet
-
     policies = [p for text in texts for p in load_text(text, "vault.yaml").policies]
     return explain(as_document(item), PolicySet(tuple(policies)), host or Host())
 
@@ -620,7 +618,47 @@ def test_policies_without_the_rule_promise_nothing(flags):
     """What did not decide cannot say what would be allowed."""
     text = said(read(flags=flags), VAULT.replace("name: secrets", "name: renamed"))
 
-    assert "  nothing can be proposed: the given policies do not have what decided" == text[-1]
+    why = "policy vault no longer has a rule secrets on this operation"
+    assert f"  nothing can be proposed: {why}" == text[-1]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"path": b"/srv/vault/\xff"},
+        {"path": rb"/srv/vault/\xff"},
+        {"exe": b"/tmp/\x80"},
+        {"exe": rb"/tmp/\x80"},
+        {"op": Op.EXEC_ARGV, "name": b"sh\0\xe9\0", "argc": 2},
+    ],
+)
+def test_a_name_that_a_record_does_not_tell_is_not_judged(values):
+    """A byte that is not UTF-8 is written as a name that has these characters: another file may be meant."""
+    found = explained(read(**values), VAULT)
+
+    assert found.doubt.startswith("the record does not tell which name ")
+    assert (None, (), ()) == (found.decided, found.refusals, found.before)
+    assert f"  nothing can be proposed: {found.doubt}" == [line for line, _ in lines(found)][-1]
+
+
+def test_a_record_of_many_brackets_is_read():
+    """However deep they are, and whatever they are for."""
+    document = as_document(read())
+    deep = "name"
+    for _ in range(10_000):
+        deep = [deep]
+    document["object"]["brackets"] = deep
+
+    assert explain(document, PolicySet(()), Host()).doubt == "there is no policy vault"
+
+
+@pytest.mark.parametrize("path", [rb"/srv/vault/\x41", rb"/srv/vault/\xF", "/srv/vault/ÿ".encode()])
+def test_a_name_that_only_looks_so_is_judged(path):
+    """Bytes below 0x80 are always characters."""
+    found = explained(read(path=path), VAULT)
+
+    assert "" == found.doubt
+    assert found.refusals[0].changes
 
 
 def test_text_of_processes_is_harmless():
