@@ -279,10 +279,7 @@ class Journal:
 def _object(raw: bytes) -> dict[str, Any]:
     try:
         content = json.loads(raw)
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # brackets within brackets, more than anybody reads
+    except (ValueError, RecursionError) as error:  # the latter: brackets within brackets
         raise UnfitError("it is no JSON") from error
     if not isinstance(content, dict):
         raise UnfitError("it is no object")
