@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-__all__ = ["IGNORABLE", "neutral", "readable"]
+__all__ = ["IGNORABLE", "IGNORABLE_ANYWHERE", "neutral", "readable"]
 
 IGNORABLE: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
@@ -19,10 +19,13 @@ IGNORABLE: Final = (
 )
 """Default_Ignorable_Code_Point of Unicode, of the first plane, as ranges of a regular expression."""
 
-_UNSEEN: Final = re.compile(
-    f"[{IGNORABLE}\u2800\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+IGNORABLE_ANYWHERE: Final = (
+    f"{IGNORABLE}\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""The same of all planes, and the sign of braille that has no dots: some of them are letters or marks to Python."""
+"""The same of all planes, those included that are kept for later: some of them are letters or marks to Python."""
+
+_UNSEEN: Final = re.compile(f"[{IGNORABLE_ANYWHERE}\u2800]")
+"""With the sign of braille that has no dots."""
 
 
 def readable(raw: bytes) -> str:

@@ -89,18 +89,12 @@ def _finding(report: Report, finding: Finding, fixes: Fixes) -> Iterator[str]:
 
 
 def _doer(each: SubjectReport, fixes: list[Fix]) -> Iterator[str]:
-    from enforcer.dryrun.doers import OTHERS
-
-    doer, doing = each.doer, each.doing
-    yield from _wrapped(f"{doing.count:,} by {doer.exe}: {each.guess.looks.value}", "  ", "    ")
+    doing = each.doing
+    said = f"{doing.count:,} by {each.doer.exe}: {each.guess.looks.value}"
+    yield from _wrapped(said, "  ", "    ")
     for why in each.guess.why:
         yield from _wrapped(f"- {why}", "    ", "      ")
-    facts = [f"user {doer.user}"]
-    facts += [f"from {doer.parent}"] if doer.parent else []
-    facts += [doer.unit] if doer.unit else []
-    facts += [f"container {doer.container[:12]}"] if doer.container else []
-    facts += [OTHERS] if doing.with_others else []
-    yield from _wrapped(", ".join(facts), "    ")
+    yield from _wrapped(each.facts, "    ")
     for deed in doing.samples[:_OBJECTS]:
         yield from _wrapped(f"{deed.operation} {deed.on[:_LONGEST]}", "    ", "      ")
     for deed in doing.samples[:1]:

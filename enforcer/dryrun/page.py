@@ -11,7 +11,6 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from enforcer.dryrun.doers import OTHERS
 from enforcer.dryrun.ordinary import Looks
 from enforcer.dryrun.plot import bars, clock, timeline
 from enforcer.dryrun.verdict import verdict
@@ -150,15 +149,9 @@ def _doubts(finding: Finding) -> str:
 
 
 def _row(each: SubjectReport) -> str:
-    doer = each.doer
-    facts = [f"user {doer.user}"]
-    facts += [f"from {doer.parent}"] if doer.parent else []
-    facts += [doer.unit] if doer.unit else []
-    facts += [f"container {doer.container[:12]}"] if doer.container else []
-    facts += [OTHERS] if each.doing.with_others else []
     looks = each.guess.looks.value
     return (
-        f'<tr><td><code>{_text(doer.exe)}</code><div class="dim">{_text(", ".join(facts))}</div></td>'
+        f'<tr><td><code>{_text(each.doer.exe)}</code><div class="dim">{_text(each.facts)}</div></td>'
         f'<td class="n">{each.doing.count:,}</td><td><span class="tag {looks}">{looks}</span></td>'
         f"<td>{_list(each.guess.why)}</td><td>{_samples(each.doing.samples[:3])}</td></tr>"
     )

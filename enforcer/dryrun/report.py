@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.dryrun.doers import PLACES
+from enforcer.dryrun.doers import OTHERS, PLACES
 from enforcer.dryrun.ordinary import Guess, Looks, guess
 from enforcer.dryrun.verdict import broken, verdict
 from enforcer.events.document import rfc3339
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from enforcer.dryrun.comparison import Contrast
     from enforcer.dryrun.document_types import DoerDocument, FindingDocument, ReportDocument
@@ -32,6 +32,17 @@ class SubjectReport:
     doer: Subject
     doing: Doing
     guess: Guess
+
+    @property
+    def facts(self) -> str:
+        """What it is told apart by, beside its executable, as text."""
+        doer = self.doer
+        found = [f"user {doer.user}"]
+        found += [f"from {doer.parent}"] if doer.parent else []
+        found += [doer.unit] if doer.unit else []
+        found += [f"container {doer.container[:12]}"] if doer.container else []
+        found += [OTHERS] if self.doing.with_others else []
+        return ", ".join(found)
 
 
 @attrs.frozen(kw_only=True)
@@ -67,7 +78,7 @@ class Report:
     @property
     def not_judged(self) -> int:
         """Operations of which nobody says what they look like, since there were too many doers."""
-        return sum(finding.doers.not_judged for finding in self.findings)
+        return not_judged(self.findings)
 
     @property
     def would_kill(self) -> int:
@@ -102,7 +113,7 @@ def make_report(
         ]
         for finding in findings
     }
-    left_out = sum(finding.doers.not_judged for finding in findings)
+    left_out = not_judged(findings)
     return Report(
         source=source,
         seconds=seconds,
@@ -114,6 +125,11 @@ def make_report(
         contrast=contrast,
         operations=operations,
     )
+
+
+def not_judged(findings: Iterable[Finding]) -> int:
+    """Count the operations of *findings* whose doers had no place."""
+    return sum(finding.doers.not_judged for finding in findings)
 
 
 def _beyond(left_out: int) -> str:

@@ -101,8 +101,7 @@ def _process(value: object) -> None:
 
 def _workload(value: object) -> None:
     found = _mapping(value)
-    _path(found.get("cgroup"))
-    if len(os.fsencode(found["cgroup"])) >= ENF_PATH_MAX:
+    if len(_path(found.get("cgroup"))) >= ENF_PATH_MAX:
         raise UnfitError("no cgroup has so long a path")
     for values in _mapping(found.get("facts")).values():
         _maybe(_paths, values)
@@ -115,20 +114,19 @@ def _number(value: object, *, least: int = 0) -> None:
 
 def _text(value: object) -> None:
     """Text as records show it, which can be written again."""
+    _encoded(value, str.encode)
+
+
+def _path(value: object) -> bytes:
+    """Text that stands for bytes (PEP 383), which are returned."""
+    return _encoded(value, os.fsencode)
+
+
+def _encoded(value: object, encode: Callable[[str], bytes]) -> bytes:
     if not isinstance(value, str):
         raise UnfitError("it has no text where one belongs")
     try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise UnfitError("it has half of a character") from error
-
-
-def _path(value: object) -> None:
-    """Text that stands for bytes (PEP 383)."""
-    if not isinstance(value, str):
-        raise UnfitError("it has no text where one belongs")
-    try:
-        os.fsencode(value)
+        return encode(value)
     except UnicodeEncodeError as error:
         raise UnfitError("it has half of a character") from error
 
@@ -141,7 +139,7 @@ def _paths(value: object) -> None:
     _each(_path, value)
 
 
-def _each(check: Callable[[object], None], value: object) -> None:
+def _each(check: Callable[[object], object], value: object) -> None:
     if not isinstance(value, list):
         raise UnfitError("it has no list where one belongs")
     for each in value:

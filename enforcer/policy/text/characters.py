@@ -13,7 +13,7 @@ import re
 import unicodedata
 from typing import Final
 
-from enforcer.safe_text import IGNORABLE
+from enforcer.safe_text import IGNORABLE_ANYWHERE
 
 __all__ = ["describe_character", "find_unreadable", "is_unreadable"]
 
@@ -22,11 +22,8 @@ _HIDDEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 _LAYOUT: Final = "\t\n\r"
 
-_NOTHING_TO_SEE: Final = re.compile(
-    f"[{IGNORABLE}\ufff0-\ufff8\ufffe\uffff"
-    "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
-"""What programs may ignore, of all planes, that included which is kept for later, and what is no character."""
+_NOTHING_TO_SEE: Final = re.compile(f"[{IGNORABLE_ANYWHERE}\ufffe\uffff]")
+"""What programs may ignore, and what is no character."""
 
 
 _PRESENTATION: Final = ("\ufe0e", "\ufe0f")

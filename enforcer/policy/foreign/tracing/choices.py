@@ -28,20 +28,17 @@ def chosen(filter_: Filter, choices: Choices, name: str) -> frozenset[str]:
     Raises:
         PolicyError: there are none, or it also holds for numbers that none of them decides on.
     """
+    known = ", ".join(f"{key} ({word})" for key, word in choices.words.items())
+    decided = (
+        f"argument {filter_.argument.index} of {name} is decided on where it is one of {known}"
+    )
     kept = _holding(filter_, choices.words)
     if not kept:
-        msg = (
-            f"argument {filter_.argument.index} of {name} is decided on where it is one of "
-            f"{_known(choices)}, so the rule would never match"
-        )
-        raise PolicyError(msg, filter_.span)
+        raise PolicyError(f"{decided}, so the rule would never match", filter_.span)
     if missed := _missed(filter_, choices, kept):
         can_mask = choices.is_bits and all(_is_of(number, choices.words) for number in missed)
         hint = ": compare it with Mask" if can_mask else ""
-        msg = (
-            f"argument {filter_.argument.index} of {name} is decided on where it is one of "
-            f"{_known(choices)}, so {', '.join(map(str, missed))} would be missed{hint}"
-        )
+        msg = f"{decided}, so {', '.join(map(str, missed))} would be missed{hint}"
         raise PolicyError(msg, filter_.span)
     return frozenset(word for key in kept for word in choices.words[key].split())
 
@@ -56,10 +53,6 @@ def undecided(filters: Sequence[Filter], hook: Hook) -> Iterator[str]:
             if filter_.argument.index == index:
                 meant.intersection_update(_holding(filter_, meant))
         yield from (operand.undecided[key] for key in sorted(meant))
-
-
-def _known(choices: Choices) -> str:
-    return ", ".join(f"{key} ({word})" for key, word in choices.words.items())
 
 
 def _holding(filter_: Filter, numbers: Iterable[int]) -> list[int]:
