@@ -53,14 +53,15 @@ def _form(tokens: tuple[Token, ...]) -> Form:
     return Exact(first) if len(tokens) == 1 and isinstance(first, bytes) else Glob(tokens)
 
 
-def itself(form: Form, kind: TextKind, *, is_exec: bool) -> Iterator[Form]:
+def itself(form: Form, kind: TextKind, *, is_code: bool) -> Iterator[Form]:
     """
     Yield *form* if the files that it names must keep their names themselves.
 
-    A program runs under any name below a directory that is named as a whole, so for exec those are
-    left alone, and so are patterns that say nothing of where a file lies.
+    Programs and libraries work under any name, and a copy works like the original. So a rule on code
+    (*is_code*) keeps neither the files of a directory that is named as a whole, nor files whose
+    pattern does not say where they lie: otherwise a rule on /tmp/** would refuse every rename there.
     """
-    if is_exec:
+    if is_code:
         if kind in {TextKind.SUFFIX, TextKind.CONTAINS} or isinstance(form, Below):
             return
         if kind is TextKind.PREFIX and isinstance(form, Exact):

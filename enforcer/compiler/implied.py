@@ -11,13 +11,14 @@ import attrs
 from enforcer.policy.language.vocabulary import EVENTS, GUARDED, Dim, Op, OpSpec
 from enforcer.policy.model.policy import Rule, Verb
 
-__all__ = ["freed_when_detached", "guard_ops", "linked_guard_ops", "named"]
+__all__ = ["freed_when_detached", "guard_ops", "is_on_code", "linked_guard_ops", "named"]
 
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
 _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
 _MOUNT_KEEPERS: Final = frozenset((Op.MOUNT_GUARD,))
 _NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
 _REPLACES: Final = frozenset((Op.UNLINK, Op.SYMLINK, Op.MKNOD, Op.LINK, Op.RENAME))
+_RUNS_CODE: Final = frozenset((Op.EXEC, Op.MMAP_EXEC))
 _KEEPERS_OF_CONTENT: Final = frozenset((Op.NAME_GUARD,))
 
 
@@ -66,6 +67,11 @@ def linked_guard_ops(rule: Rule) -> frozenset[Op]:
     if rule.action.verb < Verb.DENY or not guard_ops(rule) or _keeps_content(rule):
         return frozenset()
     return _KEEPERS_OF_CONTENT
+
+
+def is_on_code(rule: Rule) -> bool:
+    """Tell whether *rule* only decides on running or mapping what its paths name."""
+    return named(rule.operations) <= _RUNS_CODE
 
 
 def _keeps_content(rule: Rule) -> bool:

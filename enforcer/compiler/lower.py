@@ -18,7 +18,13 @@ from enforcer.compiler import guards, limits
 from enforcer.compiler.atoms import Atoms, Term, TermKind
 from enforcer.compiler.attempts import asking
 from enforcer.compiler.favours import favouring
-from enforcer.compiler.implied import freed_when_detached, guard_ops, linked_guard_ops, named
+from enforcer.compiler.implied import (
+    freed_when_detached,
+    guard_ops,
+    is_on_code,
+    linked_guard_ops,
+    named,
+)
 from enforcer.compiler.marks import Marks, asked_by
 from enforcer.compiler.patterns import Form
 from enforcer.compiler.rows import Row, RowFlag, RowInfo, RowKind, each_of, in_doubt
@@ -260,7 +266,7 @@ class _Lowering:
                 kept
                 for text, spelled in self.atoms.spelled(condition).items()
                 for form in spelled
-                for kept in guards.itself(form, text.kind, is_exec=rule.event == "exec")
+                for kept in guards.itself(form, text.kind, is_code=is_on_code(rule))
                 if not is_linked or others(kept)
             ]
             if not kept:

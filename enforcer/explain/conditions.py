@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.compiler import guards
+from enforcer.compiler.implied import is_on_code
 from enforcer.compiler.patterns import Exact
 from enforcer.events.folded import Folded
 from enforcer.explain.logic import Gap, Truth, every, negated, of_views, some, truth
@@ -230,8 +231,8 @@ class Parts:
         operand = self.facts.operands.get(Dim.PATH)
         asks_above = rule.action.verb >= Verb.DENY and not is_linked
         above = list(self._directories(paths)) if asks_above else []
-        is_exec = rule.event == "exec"
-        own = [(c.negate, self._kept(c, is_exec=is_exec, is_linked=is_linked)) for c in paths]
+        is_code = is_on_code(rule)
+        own = [(c.negate, self._kept(c, is_code=is_code, is_linked=is_linked)) for c in paths]
         is_itself_kept = all(kept for _, kept in own)
         if isinstance(operand, bytes):
             name = self._name(operand)
@@ -258,7 +259,7 @@ class Parts:
                     for form in forms:
                         yield from self.atoms.linked.directories(form)
 
-    def _kept(self, condition: Condition, *, is_exec: bool, is_linked: bool) -> list[Form]:
+    def _kept(self, condition: Condition, *, is_code: bool, is_linked: bool) -> list[Form]:
         """Return what of *condition* names files that must keep their own names."""
         spelled = self.atoms.spelled(condition)
         if condition.negate:
@@ -268,7 +269,7 @@ class Parts:
             kept
             for text, forms in spelled.items()
             for form in forms
-            for kept in guards.itself(form, text.kind, is_exec=is_exec)
+            for kept in guards.itself(form, text.kind, is_code=is_code)
             if not is_linked or others(kept)
         ]
 

@@ -711,9 +711,9 @@ def any_depth(component: bytes) -> bool:
     return False
 
 
-def keeps(value: Text, *, is_exec: bool) -> bool:
+def keeps(value: Text, *, is_code: bool) -> bool:
     """Does the pattern name files that must keep their own names?"""
-    if not is_exec:
+    if not is_code:
         return True
     if value.kind is TextKind.PREFIX:
         return not value.value.endswith(b"/")
@@ -735,9 +735,9 @@ def guarded(
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
     is_strict = rule.action.verb in (Verb.DENY, Verb.KILL)
     above = [v for c in about_paths if is_strict and not c.negate for v in texts(c) if leading(v)]
+    is_code = {op for word in rule.operations for op in word.ops} <= {Op.EXEC, Op.MMAP_EXEC}
     own = {
-        id(c): [v for v in texts(c) if c.negate or keeps(v, is_exec=rule.event == "exec")]
-        for c in about_paths
+        id(c): [v for v in texts(c) if c.negate or keeps(v, is_code=is_code)] for c in about_paths
     }
     keeps_own = all(own.values())
     if path is None or not (above or keeps_own):
