@@ -221,7 +221,8 @@ static __noinline int enf_acts_on_cgroup(const struct enf_guard *g, __u64 inode,
 	if (!enf_named(text, "cgroup.kill") && !enf_named(text, "cgroup.freeze") &&
 	    !enf_named(text, "memory.max") && !enf_named(text, "memory.high") &&
 	    !enf_named(text, "memory.swap.max") && !enf_named(text, "cpu.max") &&
-	    !enf_named(text, "pids.max"))
+	    !enf_named(text, "cpu.idle") && !enf_named(text, "cpuset.cpus") &&
+	    !enf_named(text, "io.max") && !enf_named(text, "pids.max"))
 		return 0;
 	bpf_loop(ENF_CGROUPS_MAX, enf_lineage_one, &l, 0);
 	return l.found;

@@ -110,7 +110,7 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
     policy.write_text(_POLICY)
     log.touch()
     place = CGROUPS / cgroup
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     VAULT.parent.mkdir(parents=True, exist_ok=True)
     VAULT.write_text("secret")
     if not os.path.ismount(BPFFS):

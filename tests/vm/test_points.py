@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
 import signal
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -521,6 +523,51 @@ spec:
         - matchArgs: [{{index: 0, operator: Equal, values: [15]}}]
           matchActions: [{{action: Override, argError: -13}}]
 """
+
+
+_LINK_UPDATE, _LINK_DETACH = 29, 34
+_NEXT_LINK, _LINK_BY_ID = 31, 30
+
+
+def bpf(command: int, *words: int) -> int:
+    """Call bpf(2) with what begins its argument; returns what it does, or -errno."""
+    attr = ctypes.create_string_buffer(struct.pack(f"={len(words)}I", *words), 128)
+    result = _libc.syscall(321, command, attr, 128)
+    if result < 0:
+        return -ctypes.get_errno()
+    return result if command == _LINK_BY_ID else struct.unpack_from("=I", attr, 4)[0]
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def links() -> list[int]:
+    """Return the number of every link in the kernel."""
+    found, number = [], bpf(_NEXT_LINK, 0)
+    while number > 0:
+        found.append(number)
+        number = bpf(_NEXT_LINK, number)
+    return found
+
+
+def test_no_link_of_the_engine_can_be_detached_or_replaced(files, tmp_path):
+    """
+    The kernel knows neither for links of these kinds, protected or not.
+
+    So a descriptor that becomes another one, after the guard has looked and before the kernel does, wins nothing.
+    """
+    before = set(links())
+
+    with running(TRACING, tmp_path):
+        ours = set(links()) - before
+        assert len(ours) > 2
+        for number in ours:
+            fd = bpf(_LINK_BY_ID, number)
+            assert fd > 0
+            assert bpf(_LINK_DETACH, fd) in {-errno.EOPNOTSUPP, -errno.EINVAL}
+            assert bpf(_LINK_UPDATE, fd, fd) in {-errno.EOPNOTSUPP, -errno.EINVAL}
+            os.close(fd)
+        assert ours <= set(links())
 
 
 def test_a_tracing_policy_at_points(files, tmp_path):

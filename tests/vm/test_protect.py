@@ -42,6 +42,7 @@ from enforcer.kernel.verifier import Answer, ask, claim, release
 STORM = 1500  # a ring has room for a thousand
 _LAYERS = Path(MAPPED).parents[1]
 _OTHER = BPFFS / "other" / "map"
+_OWN = CGROUPS / "above" / "engine"
 _PREEMPTION = Path("/sys/kernel/debug/sched/preempt")
 
 
@@ -49,7 +50,10 @@ _PREEMPTION = Path("/sys/kernel/debug/sched/preempt")
 def protected(tmp_path_factory) -> Iterator[Daemon]:
     """A daemon under protection, for every attack: none of them may end it."""
     lay()
-    with daemon(tmp_path_factory.mktemp("protected"), "protect", "engine") as it:
+    (CGROUPS / "cgroup.subtree_control").write_text("+cpuset +io")
+    _OWN.parent.mkdir(exist_ok=True)
+    (_OWN.parent / "cgroup.subtree_control").write_text("+cpu +memory +pids")
+    with daemon(tmp_path_factory.mktemp("protected"), "protect", "above/engine") as it:
         assert not it.facts["blind"]
         yield it
 
@@ -332,9 +336,50 @@ def test_files_that_signal_do_not_signal_the_daemon(protected):
 def test_the_cgroup_of_the_daemon_is_closed(protected, file):
     """Nobody kills, freezes or starves it there, nor joins it."""
     with pytest.raises(PermissionError):
-        (CGROUPS / "engine" / file).write_text("1")
+        (_OWN / file).write_text("1")
 
     assert file in check(protected, "cgroup")["message"]
+
+
+def set_limit(file: Path, text: str) -> int:
+    """Write to a file of a cgroup; returns 0 or the error's number."""
+    try:
+        file.write_text(text)
+    except OSError as error:
+        return error.errno or -1
+    return 0
+
+
+_ABOVE = {
+    "cgroup.freeze": "0",
+    "memory.max": "max",
+    "memory.high": "max",
+    "cpu.max": "max 100000",
+    "cpu.idle": "0",
+    "cpuset.cpus": "0",
+    "io.max": "1:1 rbps=max",
+    "pids.max": "max",
+}
+"""Files of a cgroup by which everything below is starved, and a text that starves nobody."""
+
+
+@pytest.mark.parametrize("file", _ABOVE)
+def test_a_cgroup_above_the_daemon_does_not_starve_it(protected, file):
+    """Its limits are closed, the same of a cgroup beside it are open, and so is its weight."""
+    above, beside = _OWN.parent, CGROUPS / "beside"
+    if not (above / file).exists():
+        pytest.skip(f"this kernel has no {file}")
+    with pytest.raises(PermissionError):
+        (above / file).write_text(_ABOVE[file])
+
+    assert file in check(protected, "cgroup")["message"]
+    beside.mkdir()
+    try:
+        # The kernel may look for a disk that this machine does not have.
+        assert set_limit(beside / file, _ABOVE[file]) in {0, errno.ENODEV}
+        (above / "cpu.weight").write_text("100")
+    finally:
+        beside.rmdir()
 
 
 def test_cgroups_of_others_stay_open(protected):
@@ -516,7 +561,7 @@ def test_refusals_are_counted(protected):
     assert 1 == attempt("rm", str(pin("enf_file_open"))).returncode
     joined = attempt(
         "rm", str(PINS / "1" / "map-hits"),
-        preexec_fn=lambda: (CGROUPS / "engine" / "cgroup.procs").write_text("0"),
+        preexec_fn=lambda: (_OWN / "cgroup.procs").write_text("0"),
     )  # fmt: skip
     assert 1 == joined.returncode
     assert attempt("umount", "-l", str(BPFFS)).returncode
