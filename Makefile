@@ -19,6 +19,7 @@
 # make test-rpm     the rpm in a clean system: install, upgrade, remove; needs rpmbuild and mmdebstrap
 # make test-image   the program in the root of the image; needs mmdebstrap and umoci
 # make test-all   every test on every kernel, on a plain processor, with three times the random examples, the soak at a tenth, containers, and the last four
+# make coverage   which code of the BPF programs has run in the machines of make test: FILES=test_exec.py
 # make bench   what a hook costs, in instructions: ONLY=open RULES=1,10000 for a part
 # make bench-decide   what a decision takes, in nanoseconds, on this machine
 # make bench-records   how many records a second one core takes into a log, on this machine
@@ -64,7 +65,7 @@ OUTER = $(SUITE) all --machines $(OUTER_MACHINES)
 SOAK_TIMEOUT ?= 28800
 ENFORCER_SOAK ?= 1
 
-.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image try-packages containers test-all bench bench-decide bench-compile bench-records bench-reload bench-containers soak ltp clean
+.PHONY: help setup build run check ready-for-guests packages test docs pictures deb wheel rpm image test-package test-containers test-kube test-cluster test-wheel test-wheel-pages test-rpm test-image try-packages containers test-all coverage bench bench-decide bench-compile bench-records bench-reload bench-containers soak ltp clean
 
 help:
 	@sed -n 's/^# make/make/p' Makefile
@@ -209,6 +210,14 @@ ready-for-guests: build
 	@$(VENV)/bin/python tests/vm/compiled.py
 	@$(BYTECODE) $(VENV)/bin/pytest -q --collect-only tests/vm >build/vm/collected || \
 		{ cat build/vm/collected; exit 1; }
+
+# Files of tests/vm; all of them where none is named.
+FILES ?=
+
+coverage: ready-for-guests
+	@gcc -O2 -Wall -Werror -shared -fPIC -fvisibility=hidden -o build/vm/blocks.so tests/kernel_coverage/blocks.c
+	@$(INNER) --blocks $(CURDIR)/build/vm/blocks.so $(FILES) || true
+	@$(VENV)/bin/python tests/kernel_coverage/report.py build/test
 
 bench: build
 	@$(VENV)/bin/python tests/bench/bench.py --only "$(ONLY)" --rules "$(RULES)" $(PLAIN:%=--plain)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import shared
+from kernel_coverage.programs import Watcher
 from lab.claims import Claims
 from taker import Taker
 
@@ -32,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if (directory := config.getoption("--claims")) is not None:
         taker = Taker(Claims(directory), config.getoption("--machine"))
         config.pluginmanager.register(taker, "taker")
+    if _IN_GUEST and "ENFORCER_COVERAGE" in os.environ:
+        Watcher().start()
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m looks at the markers

@@ -63,6 +63,7 @@ def main(arguments: Sequence[str]) -> int:
             systemd=options.systemd,
             queue=options.queue,
             out=options.out,
+            plugin=options.plugin,
         )
         return report(run(machine, cache=cache_directory()), verbose=options.verbose)
     except (LabError, OSError, subprocess.CalledProcessError) as error:
@@ -112,6 +113,7 @@ def parse(arguments: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     add("--systemd", action="store_true", help="systemd is process 1, COMMAND a service of it")
     add("--queue", type=Path, metavar="DIR", help=f"share DIR at {QUEUE_DIRECTORY}, to be written")
     add("--out", type=Path, metavar="DIR", help="copy /run/vm and console.log here at the end")
+    add("--plugin", metavar="FILE[,ARG]", help="a plugin of QEMU, with its arguments")
     add("-v", "--verbose", action="store_true", help="print how long it took")
     arguments = list(arguments)
     split = arguments.index("--") if "--" in arguments else len(arguments)

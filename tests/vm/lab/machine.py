@@ -74,6 +74,7 @@ class Machine:
     systemd: bool = False
     queue: Path | None = None
     out: Path | None = None
+    plugin: str | None = None  # of QEMU, as its -plugin takes it
 
 
 @dataclass(frozen=True)
@@ -186,6 +187,7 @@ def _qemu(machine: Machine, state: State) -> list[str]:
         "-m",
         machine.memory,
         *speed,
+        *(("-plugin", machine.plugin) if machine.plugin else ()),
         "-nodefaults",
         "-no-user-config",
         "-no-reboot",

@@ -100,9 +100,12 @@ class Suite:
         options += ["--timeout", str(self._options.timeout)]
         options += ["--queue", str(self._queues[boot.name].directory)]
         options += ["--out", str(self._directory / name)]
+        if plugin := self._options.blocks:
+            options += ["--plugin", f"{plugin},out={self._directory / name}.blocks"]
         # What other packages bring for pytest is for the host, and takes seconds to import.
         command = ["env", "PYTEST_DISABLE_PLUGIN_AUTOLOAD=1"]
         command += [f"{key}={value}" for key, value in boot.environment.items()]
+        command += ["ENFORCER_COVERAGE=1"] * bool(self._options.blocks)
         command += [_PYTEST, *(f"-pno:{each}" for each in _LEFT_OUT), str(plan.TESTS)]
         command += ["--claims", QUEUE_DIRECTORY, "--machine", name]
         # Else pytest first removes what runs on the host have left in theirs, file by file.
@@ -279,6 +282,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parts = (HOST, PACKAGES, *plan.PARTS)
     add("--part", action="append", choices=parts, help="only this part, or these, of all")
     add("--fail-early", action="store_true", help="the first failed job ends the run")
+    add("--blocks", metavar="FILE", help="note with this plugin of QEMU which code of a guest runs")
     options = parser.parse_intermixed_args(arguments)
     if options.part and options.circle != "all":
         parser.error("what a change must pass has no parts")  # its budget is of the whole
