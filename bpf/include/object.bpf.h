@@ -61,13 +61,16 @@ static __always_inline struct enf_object *enf_begin(struct enf_scratch *s)
 	return o;
 }
 
-/* A pipe, a socket, an event counter: what is written where a path would be is for people. */
+/*
+ * A pipe, a socket, an event counter: what is written where a path would be is for people. Memory that can be run has
+ * only that name, and it counts: a memfd's, and of shared and huge memory, which root reaches through /proc/PID/map_files.
+ */
 static __always_inline void enf_nameless(struct enf_object *o, __u64 dentry)
 {
 	__u64 sb = 0;
 
 	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
-	if (enf_kernels_own(sb) && !(o->flags & ENF_OF_MEMFD))
+	if (enf_kernels_own(sb) && !(o->flags & ENF_OF_FILELESS))
 		o->present &= ~ENF_BIT(ENF_DIM_PATH);
 }
 

@@ -23,7 +23,7 @@ __attribute__((noinline)) int enf_decide_view(struct enf_scratch *s, struct enf_
 		o->unknown |= ENF_BIT(ENF_DIM_PATH);
 		o->path_len = 0;
 		enf_count(ENF_STAT_PATH_UNKNOWN);
-	} else if ((o->flags & ENF_OF_FILELESS) && o->path_len > 7) {
+	} else if ((o->flags & ENF_OF_FILELESS) && o->path_len >= 7) { /* its name may be empty */
 		__u32 at = o->path_at;
 
 		enf_barrier(at);

@@ -271,6 +271,12 @@ def chmod_memory(path: str) -> None:
     _show_mode(fd)
 
 
+def chmod_memory_without_a_name(path: str) -> None:
+    fd = os.memfd_create("")
+    os.fchmod(fd, 0o4755)
+    _show_mode(fd)
+
+
 def chmod_memory_plainly(path: str) -> None:
     fd = os.memfd_create("plain")
     os.fchmod(fd, 0o711)

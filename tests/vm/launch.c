@@ -12,9 +12,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#define MAPPED_SIZE (4L << 20)
 
 extern char **environ;
 
@@ -44,6 +47,22 @@ static void run_fd(int fd, char **argv)
 	char name[64];
 
 	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	execve(name, argv, environ);
+}
+
+/* Memory that processes share can be run as a file is, by who may open what is mapped. */
+static void run_mapped(void *memory, const char *file, char **argv)
+{
+	int from = need(open(file, O_RDONLY));
+	struct stat st;
+	char name[64];
+
+	need(fstat(from, &st));
+	if (memory == MAP_FAILED || read(from, memory, st.st_size) != st.st_size)
+		need(-1);
+	close(from);
+	snprintf(name, sizeof(name), "/proc/self/map_files/%lx-%lx", (long)memory,
+		 (long)memory + MAPPED_SIZE);
 	execve(name, argv, environ);
 }
 
@@ -83,6 +102,33 @@ int main(int argc, char **argv)
 		fd = need(memfd_create("innocent", 0));
 		copy_into(fd, file);
 		run_fd(fd, argv);
+	} else if (!strcmp(form, "unnamed")) {
+		fd = need(memfd_create("", MFD_CLOEXEC));
+		copy_into(fd, file);
+		syscall(SYS_execveat, fd, "", argv, environ, AT_EMPTY_PATH);
+	} else if (!strcmp(form, "unnamed_proc")) {
+		fd = need(memfd_create("", 0));
+		copy_into(fd, file);
+		run_fd(fd, argv);
+	} else if (!strcmp(form, "unnamed_loader")) {
+		fd = need(memfd_create("", 0));
+		copy_into(fd, file);
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		execl("/lib64/ld-linux-x86-64.so.2", "ld.so", name, NULL);
+	} else if (!strcmp(form, "unnamed_module")) {
+		fd = need(memfd_create("", 0));
+		copy_into(fd, file);
+		syscall(SYS_finit_module, fd, "", 0);
+	} else if (!strcmp(form, "shared")) {
+		run_mapped(mmap(NULL, MAPPED_SIZE, PROT_READ | PROT_WRITE,
+				MAP_SHARED | MAP_ANONYMOUS, -1, 0),
+			   file, argv);
+	} else if (!strcmp(form, "system_v")) {
+		fd = need(shmget(IPC_PRIVATE, MAPPED_SIZE, IPC_CREAT | 0700));
+		void *memory = shmat(fd, NULL, 0);
+
+		need(shmctl(fd, IPC_RMID, NULL));
+		run_mapped(memory, file, argv);
 	} else if (!strcmp(form, "unlinked")) {
 		snprintf(name, sizeof(name), "/dev/shm/launch-%d", getpid());
 		fd = need(open(name, O_RDWR | O_CREAT | O_EXCL, 0755));

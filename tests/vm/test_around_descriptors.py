@@ -402,10 +402,11 @@ def test_commands_of_other_file_systems_are_decided(command, way, root, elsewher
 
 def test_memory_becomes_no_privileged_program(root, daemon):
     """What memfd_create makes has a mode, too."""
-    refused = attempter.make(_SCRIPT, "chmod_memory", "-")
     plain = attempter.make(_SCRIPT, "chmod_memory_plainly", "-")
 
-    assert (_ERROR, b"") == (refused.returncode, refused.stdout), refused
+    for way in ("chmod_memory", "chmod_memory_without_a_name"):
+        refused = attempter.make(_SCRIPT, way, "-")
+        assert (_ERROR, b"") == (refused.returncode, refused.stdout), refused
     assert (0, b"0o711") == (plain.returncode, plain.stdout), plain
 
 

@@ -97,6 +97,7 @@ ONE_ENGINE = frozenset(
         "test_around_descriptors.py",
         "test_around_encryption.py",
         "test_around_loader.py",
+        "test_around_nameless.py",
         "test_around_names.py",
         "test_around_network.py",
         "test_around_nfs.py",
