@@ -47,6 +47,9 @@ struct enf_access {
 	union {
 		__u32 mode;
 		__u32 code;
+		struct {
+			__u16 port_low, port_high; /* as in struct enf_object */
+		};
 	};
 	__u16 is_file; /* an open file: what is found of it may be remembered */
 	__u16 is_layer; /* what an overlay does to a layer: it counts by the name that the host has */

@@ -421,6 +421,8 @@ ENF_INLINE int enf_decide(struct enf_ctx *c)
 	if (known & ENF_BIT(ENF_DIM_ADDR))
 		enf_match_number(c, ENF_DIM_ADDR, o->addr_hi, o->addr_lo);
 	enf_match_numbers(c, known, ENF_DIM_PORT, ENF_DIM_MODE);
+	if (o->port_high && (s->unknown & ENF_BIT(ENF_DIM_PORT)))
+		enf_match_choice(c);
 	enf_match_numbers(c, known, ENF_DIM_CODE, ENF_DIM_N5); /* between: the subject's */
 	s->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM] = o->num[ENF_DIM_DRIFT - ENF_DIM_FIRST_NUM];
 	/* What was read of a long argv counts even when the rest is unknown. */

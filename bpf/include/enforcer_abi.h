@@ -741,7 +741,9 @@ struct enf_object {
 	__u32 argv_len; /* at ENF_TEXT_ARGV: argc NUL-terminated strings one after another */
 	__u32 argc;
 	__u32 fstype_len; /* at ENF_TEXT_FSTYPE */
-	__u32 _pad;
+	/* PORT is unknown, but it is one of these, from which the kernel chooses. 0: it may be any. */
+	__u16 port_low;
+	__u16 port_high;
 };
 
 /* Where the strings of one decision lie in the working text. The path is built backwards. */

@@ -98,6 +98,7 @@ struct enf_scratch {
 	__u32 cut;	 /* the string at hand goes on behind its end */
 	__u32 folding;	 /* from fold_from on, the letters of the path at hand are small ones */
 	__u32 fold_from; /* place in the text */
+	__u32 ranging;	 /* what is met may be so: the number is one of several */
 	__u32 heads;	 /* what could lie below is still to be looked up */
 	__u32 n_maybe;	 /* ENF_MAY_*: what the bits of maybe stand for */
 	__u32 arguments; /* number of the piece with the strings of arguments, see arguments.h; or 0 */

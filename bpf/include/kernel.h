@@ -461,6 +461,18 @@ struct inet_sock {
 	struct ipv6_pinfo *pinet6;
 };
 
+/* Since v6.3 (91d0b78c5177f, "inet: Add IP_LOCAL_PORT_RANGE socket option"). */
+struct inet_sock___pair {
+	struct {
+		__u16 lo, hi;
+	} local_port_range;
+};
+
+/* Since v6.8 (d9f28735af874, "Use READ/WRITE_ONCE() for IP local_port_range."): the higher port in the upper half. */
+struct inet_sock___range {
+	__u32 local_port_range;
+};
+
 typedef enum {
 	SS_FREE = 0,
 	SS_UNCONNECTED,
@@ -717,6 +729,7 @@ enum dentry_flags {
 #define ENF_SMCPROTO_SMC6 1
 #define ENF_IP_OPTIONS 4
 #define ENF_IP_RETOPTS 7
+#define ENF_IP_LOCAL_PORT_RANGE 51
 #define ENF_IPV6_2292RTHDR 5
 #define ENF_IPV6_2292PKTOPTIONS 6
 #define ENF_IPV6_FLOWLABEL_MGR 32

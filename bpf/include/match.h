@@ -65,6 +65,11 @@ static long enf_touch_one(__u32 i, void *arg)
 			return 0;
 		}
 	}
+	if (s->ranging) {
+		s->maybe[word] |= bit;
+		s->n_maybe |= ENF_MAY_BE;
+		return 0;
+	}
 	if (enf_touch_atom(s, atom))
 		return 1;
 	if (s->folding) {
@@ -673,6 +678,38 @@ ENF_FN int enf_match_number(struct enf_ctx *c, __u32 dim, __u64 hi, __u64 lo)
 	if (v)
 		enf_touch(c, v->atoms.first, v->atoms.count,
 			  dim == ENF_DIM_INODE ? ENF_DIM_PATH : dim);
+	return 0;
+}
+
+static long enf_choice_one(__u32 i, void *arg)
+{
+	struct enf_search *b = arg;
+	const struct enf_interval *v;
+
+	v = enf_at(b->c, enf_head(b->c)->off_intervals + (b->first + b->low + i) * 24, 24);
+	if (!v || v->lo > b->hi)
+		return 1;
+	enf_touch(b->c, v->atoms.first, v->atoms.count, ENF_DIM_PORT);
+	return 0;
+}
+
+/* The kernel will choose the port from a range: what some port of it satisfies is unknown, and nothing else. */
+ENF_FN int enf_match_choice(struct enf_ctx *c)
+{
+	const struct enf_image *image = enf_head(c);
+	struct enf_search b = { .c = c, .lo = c->s->object.port_low };
+	__u32 count = image->intervals[ENF_DIM_PORT - ENF_DIM_FIRST_NUM].count;
+
+	c->s->unknown &= ~ENF_BIT(ENF_DIM_PORT);
+	if (!count)
+		return 0;
+	b.first = image->intervals[ENF_DIM_PORT - ENF_DIM_FIRST_NUM].first;
+	b.high = count;
+	enf_loop(32, enf_search_one, &b);
+	b.hi = c->s->object.port_high;
+	c->s->ranging = 1;
+	enf_loop(count - b.low, enf_choice_one, &b);
+	c->s->ranging = 0;
 	return 0;
 }
 

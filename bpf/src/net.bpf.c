@@ -6,6 +6,7 @@
 #include "act.h"
 #include "address.bpf.h"
 #include "maps.bpf.h"
+#include "port.bpf.h"
 #include "route.bpf.h"
 
 #define ENF_SOCK_DIMS                                                                              \
@@ -316,11 +317,17 @@ int BPF_PROG(enf_socket_bind, struct socket *sock, void *address, int addrlen, i
 {
 	struct enf_access a = {};
 	char first = 0;
+	int kind;
+	__u64 sk;
 
 	if (ret)
 		return ret;
-	enf_sock(&a, sock, ENF_OP_BIND);
-	if (enf_sockaddr(&a, address, addrlen, 1) == ENF_ADDR_UNIX) {
+	sk = enf_sock(&a, sock, ENF_OP_BIND);
+	kind = enf_sockaddr(&a, address, addrlen, 1);
+	if (kind == ENF_ADDR_INET && !a.port && (a.present & ENF_BIT64(ENF_DIM_PORT)) &&
+	    (a.family == ENF_AF_INET || a.family == ENF_AF_INET6))
+		enf_chosen_port(&a, sk);
+	if (kind == ENF_ADDR_UNIX) {
 		a.flags |= ENF_OF_UNIX;
 		if (addrlen > 2)
 			bpf_probe_read_kernel(&first, 1, address + 2);
@@ -366,8 +373,10 @@ static __always_inline void enf_local(struct enf_access *a, __u64 sk)
 	}
 	enf_of_sock(a->port, sk, __sk_common.skc_num);
 	a->present |= ENF_BIT64(ENF_DIM_ADDR) | ENF_BIT64(ENF_DIM_PORT);
-	if (!a->port) /* not bound: the kernel picks one behind the hook, so onError decides */
+	if (!a->port) { /* not bound: the kernel picks one behind the hook, so onError decides */
 		a->unknown |= ENF_BIT64(ENF_DIM_PORT);
+		enf_chosen_port(a, sk);
+	}
 }
 
 SEC("lsm/socket_listen")

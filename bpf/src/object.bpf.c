@@ -27,6 +27,10 @@ __attribute__((noinline)) int enf_describe(struct enf_scratch *s, struct enf_acc
 	o->num[ENF_DIM_PROTOCOL - ENF_DIM_FIRST_NUM] = a->protocol;
 	o->num[ENF_DIM_PORT - ENF_DIM_FIRST_NUM] = a->port;
 	o->num[ENF_DIM_MODE - ENF_DIM_FIRST_NUM] = a->mode;
+	if (a->unknown & ENF_BIT(ENF_DIM_PORT)) {
+		o->port_low = a->port_low;
+		o->port_high = a->port_high;
+	}
 	if (a->present & ENF_BIT(ENF_DIM_CODE))
 		o->num[ENF_DIM_CODE - ENF_DIM_FIRST_NUM] = a->code;
 	if (a->present & ENF_BIT(ENF_DIM_BITS))

@@ -15,6 +15,7 @@ from reference.semantics import (
     UNKNOWN,
     Access,
     Actor,
+    Choice,
     Decision,
     Identity,
     Outcome,
@@ -173,6 +174,9 @@ def fill(given: Any, access: Access) -> None:
         o.present |= 1 << dim
         if isinstance(value, Unknown):
             o.unknown |= 1 << dim
+        elif isinstance(value, Choice):
+            o.unknown |= 1 << dim
+            o.port_low, o.port_high = value.low, value.high
         elif dim == Dim.PATH:
             o.path_len = put(given.path, value)
         elif dim == Dim.NAME:

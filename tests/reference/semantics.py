@@ -101,6 +101,14 @@ UNKNOWN = Unknown.UNKNOWN
 
 
 @attrs.frozen
+class Choice:
+    """A port that the kernel is to choose: one from *low* to *high*."""
+
+    low: int
+    high: int
+
+
+@attrs.frozen
 class Identity:
     """
     One process at one moment; *exe* None: it has no executable.
@@ -151,7 +159,7 @@ class Access:
     """
 
     ops: tuple[Op, ...]
-    operands: dict[Dim, bytes | int | Unknown] = attrs.field(factory=dict)
+    operands: dict[Dim, bytes | int | Unknown | Choice] = attrs.field(factory=dict)
     args: tuple[bytes, ...] = ()
     argc: int | None = None
     flags: int = 0
@@ -409,12 +417,15 @@ def any_accepts(condition: Condition, operand: bytes | int) -> bool:
 # ---- Conditions -------------------------------------------------------------------------------
 
 
-def compare(condition: Condition, operand: bytes | int | Unknown | None) -> Truth:
+def compare(condition: Condition, operand: bytes | int | Unknown | Choice | None) -> Truth:
     """*operand* None: there is no such thing here, so neither the condition nor its negation."""
     if operand is None:
         return Truth.FALSE
     if isinstance(operand, Unknown):
         return Truth.UNKNOWN
+    if isinstance(operand, Choice):
+        may = any(any_accepts(condition, n) for n in range(operand.low, operand.high + 1))
+        return Truth.UNKNOWN if may else truth(condition.negate)
     return truth(any_accepts(condition, operand) != condition.negate)
 
 

@@ -13,6 +13,10 @@
  *   rxrpc ADDRESS PORT          a call of AF_RXRPC
  *   within ADDRESS PORT         a datagram socket is connected to an address of AF_RXRPC, which is not its own
  *   listen FAMILY TYPE PROTOCOL [PORT]                 without PORT it is not bound
+ *   range bind|autobind|send|connect|listen FAMILY TYPE PROTOCOL LOW HIGH [twice]
+ *        the kernel chooses the port, of that range if LOW is not 0; autobind: by a send without an address, which
+ *        fails; twice: the socket is held twice. 201: another port was taken, 202: one was taken although refused
+ *   group ADDRESS PORT          a datagram to a broadcast or multicast address
  *   turn alone|twice|connected FAMILY [ADDRESS PORT HOP]      TCP is turned into SMC by an option
  *        twice, connected: the socket is held twice; with a HOP: by an option in front, and connected behind
  *   tls connected FAMILY        the same option, with a protocol that stays TCP, on a socket that is held once
@@ -25,6 +29,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <mqueue.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/tcp.h>
@@ -42,6 +47,9 @@
 #define RXRPC_USER_CALL_ID 1
 #define FLOWLABEL_MGR 32
 #define FLOWINFO_SEND 33
+#ifndef IP_LOCAL_PORT_RANGE
+#define IP_LOCAL_PORT_RANGE 51
+#endif
 
 union address {
 	struct sockaddr any;
@@ -270,6 +278,62 @@ static int listens(int fd, int family, const char *port)
 	return listen(fd, 1);
 }
 
+static int choose(const char *way, int fd, union address *here, socklen_t length, union address *peer)
+{
+	if (!strcmp(way, "bind"))
+		return bind(fd, &here->any, length);
+	if (!strcmp(way, "send"))
+		return sendto(fd, "x", 1, 0, &peer->any, length);
+	if (!strcmp(way, "connect"))
+		return connect(fd, &peer->any, length);
+	if (!strcmp(way, "listen"))
+		return listen(fd, 1);
+	if (send(fd, "x", 1, 0) >= 0)
+		_exit(200);
+	return errno == EDESTADDRREQ ? 0 : -1;
+}
+
+static int range(int argc, char **argv)
+{
+	unsigned int low = atoi(argv[6]), high = atoi(argv[7]), both = high << 16 | low, port;
+	int family = atoi(argv[3]), fd = socket(family, atoi(argv[4]), atoi(argv[5])), result, error;
+	union address here, peer, got;
+	socklen_t length = address(&here, family == AF_INET6 ? "::1" : "127.0.0.1", 0), size = sizeof(got);
+
+	if (fd < 0)
+		return -1;
+	address(&peer, family == AF_INET6 ? "::1" : "127.0.0.1", 9);
+	if (argc > 8)
+		need(dup(fd), "dup");
+	if (low && setsockopt(fd, IPPROTO_IP, IP_LOCAL_PORT_RANGE, &both, sizeof(both)))
+		return -1;
+	result = choose(argv[2], fd, &here, length, &peer);
+	error = errno;
+	need(getsockname(fd, &got.any, &size), "getsockname");
+	port = ntohs(got.in.sin_port);
+	if (result < 0 && port)
+		_exit(202);
+	if (result >= 0 && (low ? port < low || port > high : !port))
+		_exit(201);
+	errno = error;
+	return result;
+}
+
+static int group(const char *text, int port)
+{
+	int fd = need(socket(strchr(text, ':') ? AF_INET6 : AF_INET, SOCK_DGRAM, 0), "socket");
+	char *device = strchr(text, '%'), number[64] = "";
+	union address to;
+	socklen_t length;
+
+	strncat(number, text, device ? (size_t)(device - text) : sizeof(number) - 1);
+	length = address(&to, number, port);
+	if (device)
+		to.in6.sin6_scope_id = if_nametoindex(device + 1);
+	need(setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &(int){ 1 }, sizeof(int)), "broadcast");
+	return sendto(fd, "x", 1, 0, &to.any, length);
+}
+
 static int routed(const char *deed, int fd, int family, char **argv)
 {
 	const char *hop = argv[7];
@@ -310,6 +374,10 @@ int main(int argc, char **argv)
 
 	if (!strcmp(deed, "turn") || !strcmp(deed, "tls")) {
 		result = turn(argc, argv);
+	} else if (!strcmp(deed, "range")) {
+		result = range(argc, argv);
+	} else if (!strcmp(deed, "group")) {
+		result = group(argv[2], atoi(argv[3]));
 	} else if (!strcmp(deed, "autobind")) {
 		result = autobind(atoi(argv[2]));
 	} else if (!strcmp(deed, "ubind")) {

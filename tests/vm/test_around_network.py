@@ -30,6 +30,7 @@ ROOT = Path("/opt/enforcer-test-around")
 PROGRAM = ROOT / "around"
 LIMITED, LISTENER, NO_SMC = ROOT / "limited", ROOT / "listener", ROOT / "no-smc"
 WEB, MAIL = ROOT / "web", ROOT / "mail"
+ONE, MANY = ROOT / "one", ROOT / "many"
 """The same program under names that rules on sockets without an address are about."""
 
 ACCESS = errno.EACCES
@@ -39,6 +40,15 @@ KEPT, FREE_MQ = ROOT / "kept", "/enforcer-free"
 FORBIDDEN6, FREE6, FINAL6 = "fd00:e::2", "fd00:e::3", "fd00:e::4"
 BOUND4 = "127.66.0.5"
 FORBIDDEN4, FREE4, FINAL4 = "127.66.0.2", "127.66.0.3", "127.66.0.4"
+CHOSEN = 40000
+REMOTE, REMOTE6 = "10.9.66.2", "fd00:e:9::2"
+GROUPS = {
+    "255.255.255.255": "all of the network",
+    "10.9.66.255": "all of the network, by its number",
+    "239.9.9.9": "a group",
+    "ff02::1%veth-around": "all in reach, version 6",
+}
+SEVERAL = f'["{REMOTE}", 255.255.255.255, 10.9.66.255, 224.0.0.0/4, "ff00::/8"]'
 MPTCP, SMC, AF_SMC, AF_RXRPC = 262, 256, 43, 33
 MODULES = ("mptcp_diag", "smc", "rxrpc", "dccp_ipv6", "tls")
 """What makes a family or a protocol known, where it is a module."""
@@ -80,6 +90,15 @@ spec:
     - network: listen
       match: {{address: 127.0.0.9, process: {{binary: {PROGRAM}}}}}
       action: {{deny: {{errno: EACCES}}}}
+    - network: bind
+      match: {{port: [999, {CHOSEN}], process: {{binary: {ONE}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: [bind, listen]
+      match: {{port: 1024-65535, process: {{binary: {MANY}}}}}
+      action: {{deny: {{errno: EACCES}}}}
+    - network: egress
+      match: {{address: {SEVERAL}, process: {{binary: {ONE}}}}}
+      action: {{deny: {{errno: EACCES}}}}
     - {{file: any, match: {{path: {KEPT}/**}}, action: {{deny: {{errno: EACCES}}}}}}
     - {{file: any, match: {{path: /dev/mqueue{MQ}*}}, action: {{deny: {{errno: EACCES}}}}}}
     - name: looks
@@ -99,7 +118,7 @@ def place() -> Iterator[Path]:
     KEPT.mkdir()
     (ROOT / "seen").touch()
     compiled.place("around-network", PROGRAM)
-    for copy in (LIMITED, LISTENER, NO_SMC, WEB, MAIL):
+    for copy in (LIMITED, LISTENER, NO_SMC, WEB, MAIL, ONE, MANY):
         shutil.copy(PROGRAM, copy)
     for module in MODULES:
         subprocess.run(["modprobe", "-q", module], check=False)
@@ -378,6 +397,78 @@ def listened(place) -> dict[str, int]:
     return {name: _do(f"listen {words}", LISTENER) for name, words in LISTENING.items()}
 
 
+RANGES = {
+    "bind": "bind 2 2 0",
+    "bind, version 6": "bind 10 2 0",
+    "bind, UDP-Lite": "bind 2 2 136",
+    "bind, TCP": "bind 2 1 0",
+    "bind, SCTP": "bind 2 5 132",
+    "bind, MPTCP": f"bind 2 1 {MPTCP}",
+    "send": "send 2 2 0",
+    "send, version 6": "send 10 2 0",
+    "send, UDP-Lite": "send 2 2 136",
+    "connect": "connect 2 2 0",
+    "send to no address": "autobind 2 2 0",
+}
+LACKING = {errno.ENOPROTOOPT, errno.EPROTONOSUPPORT, errno.ESOCKTNOSUPPORT, errno.EOPNOTSUPP}
+"""Of a kernel without the option, or without the protocol."""
+
+
+def _range(name: str, low: int, high: int, program: Path = ONE, more: str = "") -> int:
+    return _do(f"range {RANGES[name]} {low} {high} {more}", program)
+
+
+@pytest.fixture(scope="module")
+def ranged(place) -> dict[str, int]:
+    """How sockets get a port of a range while there is no policy."""
+    done = {name: _range(name, CHOSEN, CHOSEN) for name in RANGES}
+    return done | {
+        "chosen": _range("bind", 0, 0, MANY),
+        "twice": _range("send", CHOSEN, CHOSEN, more="twice"),
+    }
+
+
+@pytest.fixture(scope="module")
+def network(place) -> Iterator[Ear]:
+    """Another machine of the network, and what it hears."""
+    for line in (
+        "netns add around",
+        "link add veth-around type veth peer name veth0 netns around",
+        "address add 10.9.66.1/24 broadcast + dev veth-around",
+        "link set veth-around up",
+        f"-n around address add {REMOTE}/24 broadcast + dev veth0",
+        "-n around address add 10.9.66.3/24 dev veth0",
+        "-n around link set veth0 up",
+        "route add 239.0.0.0/8 dev veth-around",
+        "route add 224.0.0.0/8 dev veth-around",
+        "route add 255.255.255.255 dev veth-around",
+    ):
+        subprocess.run(["ip", *line.split()], check=True)
+    Path("/proc/sys/net/ipv6/conf/veth-around/accept_dad").write_text("0")
+    here = os.open("/proc/self/ns/net", os.O_RDONLY)
+    with Path("/run/netns/around").open() as there:
+        os.setns(there.fileno(), os.CLONE_NEWNET)
+    it = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+    it.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    it.bind(("::", PORT))
+    member = socket.inet_aton("239.9.9.9") + socket.inet_aton(REMOTE)
+    it.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+    os.setns(here, os.CLONE_NEWNET)
+    yield Ear(it)
+    it.close()
+    subprocess.run(["ip", "netns", "del", "around"], check=True)
+
+
+def _send_to(address: str, network: Ear, program: Path = ONE) -> tuple[int, bool]:
+    code = _do(f"group {address} {PORT}", program)
+    return code, network.heard(wait=code == 0)
+
+
+@pytest.fixture(scope="module")
+def grouped(network) -> dict[str, tuple[int, bool]]:
+    return {to: _send_to(to, network) for to in (*GROUPS, REMOTE)}
+
+
 AUTOBOUND = [socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET]
 
 
@@ -410,7 +501,12 @@ def tried_too(bound, portless, autobound, turned) -> None:
 
 
 @pytest.fixture(scope="module")
-def engine(tried, tried_too, tmp_path_factory) -> Iterator[Engine]:
+def tried_last(ranged, grouped) -> None:
+    """Ports and addresses that stand for several, too."""
+
+
+@pytest.fixture(scope="module")
+def engine(tried, tried_too, tried_last, tmp_path_factory) -> Iterator[Engine]:
     with running(POLICY, tmp_path_factory.mktemp("around")) as it:
         yield it
 
@@ -587,6 +683,53 @@ def test_port_that_the_kernel_picks_is_unknown(name, listened, engine):
     assert _do(f"listen {LISTENING[name]}", LISTENER) == ACCESS
     if "SMC" not in name:  # whose address is unknown as well
         assert _do(f"listen {LISTENING[name]}") == 0
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_caller_does_not_choose_a_port_by_a_range(name, ranged, engine):
+    """A range of one's own is a choice. Which port of it the kernel takes is unknown; others it does not take."""
+    if ranged[name] in LACKING:
+        pytest.skip("this kernel has no such socket, or no range of its own for it")
+    assert ranged[name] == 0
+
+    assert _range(name, CHOSEN, CHOSEN) == ACCESS
+    assert _range(name, CHOSEN - 9, CHOSEN + 9) == ACCESS
+    assert _range(name, CHOSEN + 1, CHOSEN + 9) == 0
+    assert _range(name, CHOSEN, CHOSEN, PROGRAM) == 0
+
+
+def test_range_of_a_socket_of_two_is_unknown(ranged, engine):
+    """The other one may bind it between the hook and the place where the kernel reads the range."""
+    if ranged["twice"] in LACKING:
+        pytest.skip("this kernel has no such option")
+    assert ranged["twice"] == 0
+
+    assert _range("send", CHOSEN, CHOSEN, more="twice") == ACCESS
+    assert _range("send", 0, 0, more="twice") == 0
+
+
+@pytest.mark.parametrize("name", ["bind", "bind, version 6", "bind, TCP"])
+def test_port_of_the_hosts_range_is_one_of_many(name, ranged, engine):
+    """Rules with an end of the host's range are about what the kernel chooses of it, other ones are not."""
+    assert ranged["chosen"] == 0
+
+    assert [ACCESS, 0] == [_range(name, 0, 0, MANY), _range(name, 0, 0)]
+
+
+@pytest.mark.parametrize("name", ["send", "send, version 6", "connect", "send to no address"])
+def test_client_has_a_port_without_a_bind(name, engine):
+    """Each client gets one of the host's range: no rule on bind is about that."""
+    assert [0, 0] == [_range(name, 0, 0, MANY), _range(name, 0, 0)]
+
+
+@pytest.mark.parametrize("address", GROUPS)
+def test_address_of_several_is_refused(address, grouped, network, engine):
+    """A machine is also reached by what stands for many. Rules that name these addresses refuse them."""
+    assert [(0, True), (0, True)] == [grouped[address], grouped[REMOTE]]
+
+    assert [(ACCESS, False)] * 2 == [_send_to(address, network), _send_to(REMOTE, network)]
+    assert (0, True) == _send_to("10.9.66.3", network)
+    assert (0, True) == _send_to(address, network, PROGRAM)
 
 
 def test_listening_below_the_range_goes_on(engine):

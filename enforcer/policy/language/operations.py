@@ -217,7 +217,9 @@ _ROWS: Final = (
     Operation(Op.SOCKET, "network", "socket", "socket", "Make a socket.",
               _SOCKET, _NETWORK_OTHER, hooks="socket_create socket_setsockopt"),
     Operation(Op.BIND, "network", "bind", "bind", "Take a local address.",
-              _ADDRESS, _NETWORK_OTHER, hooks="path_mknod socket_bind sctp_bind_connect"),
+              _ADDRESS, _NETWORK_OTHER, hooks="path_mknod socket_bind sctp_bind_connect"
+                    " socket_connect/enf_connect_binds socket_sendmsg/enf_send_binds"
+                    " socket_setsockopt/enf_range_is_set"),
     Operation(Op.LISTEN, "network", "listen", "listen", "Wait for connections.",
               _INET, _LISTEN, hooks="socket_listen"),
     Operation(Op.CONNECT, "network", "connect", "connect", "Connect to an address.",

@@ -14,6 +14,7 @@ from enforcer import _abi
 
 __all__ = [
     "BY_DEFAULT",
+    "CHOSEN_PORTS",
     "FAMILIES",
     "FAMILY_COUNTS_AS",
     "OF_VERSION_6",
@@ -78,3 +79,6 @@ PROTOCOL_COUNTS_AS: Final = {
 
 WITH_ADDRESS: Final = frozenset({FAMILIES["inet"], FAMILIES["inet6"], *FAMILY_COUNTS_AS})
 """Families whose sockets have an IP address and a port."""
+
+CHOSEN_PORTS: Final = (32768, 60999)
+"""Ends of the range from which the kernel chooses (``net.ipv4.ip_local_port_range``), unless root has changed it."""

@@ -13,6 +13,8 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable
 
+import attrs
+
 from enforcer.policy.language import sockets
 from enforcer.policy.language.drift import DRIFT, KINDS
 from enforcer.policy.language.kinds import (
@@ -40,6 +42,7 @@ __all__ = [
     "OPERATION_EVENTS",
     "OPERATORS",
     "OPS",
+    "PORT_OF_BIND",
     "PROCESS_FIELDS",
     "Dim",
     "EventSpec",
@@ -153,6 +156,9 @@ FIELDS: dict[str, FieldSpec] = {
         FieldSpec("directory", Kind.FLAG, "The object is a directory.", flag=ObjectFlag.DIR),
     )
 }
+
+PORT_OF_BIND = attrs.evolve(FIELDS["port"], counts_as={0: sockets.CHOSEN_PORTS})
+"""The port of a rule that is about ``bind``: port 0 lets the kernel choose."""
 """Object fields, under ``match``. A flag field takes true or false."""
 
 PROCESS_FIELDS: dict[str, FieldSpec] = {

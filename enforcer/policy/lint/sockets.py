@@ -6,17 +6,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from enforcer.policy.language.sockets import FAMILIES
+from enforcer.policy.language.sockets import CHOSEN_PORTS, FAMILIES
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.lint.issues import Host, Issue, check, info
 from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.policy import Address, Condition, Interval, Policy, Rule, Verb
 
-__all__ = ["family_of_one_version", "local_address_of_many", "port_that_the_kernel_picks"]
+__all__ = [
+    "address_of_one_machine",
+    "family_of_one_version",
+    "local_address_of_many",
+    "port_that_the_kernel_picks",
+]
 
-_PICKED: Final = (32768, 60999)  # net.ipv4.ip_local_port_range, unless root has changed it
 _LOCAL: Final = frozenset({Op.BIND, Op.LISTEN, Op.ACCEPT})
-_ANY: Final = (0, 0xFFFF << 32)  # :: and 0.0.0.0
+_V4: Final = 0xFFFF << 32
+_ANY: Final = (0, _V4)  # :: and 0.0.0.0
+_OWN: Final = ((0, 1), (_V4, _V4), (_V4 | 0x7F000000, _V4 | 0x7FFFFFFF))  # with ::1 and 127.0.0.0/8
+_SEVERAL: Final = ((_V4 | 0xE0000000, _V4 | 0xFFFFFFFF), (0xFF << 120, (1 << 128) - 1))
+_DATAGRAMS: Final = {"type": (2, 3, 5), "protocol": (1, 17, 58, 136, 255)}
+"""Types and protocols of sockets that may send to several machines at once."""
 
 
 @check
@@ -38,17 +47,18 @@ def family_of_one_version(policy: Policy, host: Host) -> Iterator[Issue]:
 def port_that_the_kernel_picks(policy: Policy, host: Host) -> Iterator[Issue]:
     """A refusal to bind to ports that the kernel may pick for port 0."""
     del host
-    low, high = _PICKED
+    low, high = CHOSEN_PORTS
     for rule, condition in _refusing(policy, Dim.PORT):
         if condition.negate or Op.BIND not in kernel_operations(rule) or _has(condition, 0):
             continue
-        if any(
-            isinstance(v, Interval) and v.low <= high and v.high >= low for v in condition.values
-        ):
+        met = [v for v in condition.values if isinstance(v, Interval)]
+        if any(v.low <= end <= v.high for v in met for end in (low, high)):
+            continue  # the rule has port 0 as well
+        if any(v.low <= high and v.high >= low for v in met):
             yield info(
                 condition.span or rule.span,
-                "for a bind to port 0 the kernel picks the port after this rule has decided: add "
-                "0 to the ports, or refuse listen, where the port is known",
+                "the kernel may choose one of these ports for a socket that asks for none: name them in "
+                "net.ipv4.ip_local_reserved_ports, or add 0 to the ports",
             )
 
 
@@ -66,6 +76,41 @@ def local_address_of_many(policy: Policy, host: Host) -> Iterator[Issue]:
                 'a socket that is bound to 0.0.0.0 or "::" has this address, too, but the rule '
                 "does not match it: add these addresses, or name only the port",
             )
+
+
+@check
+def address_of_one_machine(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A refusal of one machine's address: datagrams to broadcast and multicast addresses reach it, too."""
+    del host
+    for rule, condition in _refusing(policy, Dim.ADDR):
+        if condition.negate or Op.SEND not in kernel_operations(rule) or _is_of_streams(rule):
+            continue
+        values = [v for v in condition.values if isinstance(v, Address)]
+        # Who names any group has thought of them, and addresses of this machine are in no network.
+        if all(_is_own(v) for v in values) or any(_is_of_several(v) for v in values):
+            continue
+        yield info(
+            condition.span or rule.span,
+            "datagrams to a broadcast or multicast address reach this machine as well: add "
+            '255.255.255.255, the broadcast address of its network, 224.0.0.0/4 and "ff00::/8"',
+        )
+
+
+def _is_of_streams(rule: Rule) -> bool:
+    return any(
+        c.field.name in ("protocol", "type")
+        and not c.negate
+        and not any(_has(c, n) for n in _DATAGRAMS[c.field.name])
+        for c in rule.conditions
+    )
+
+
+def _is_own(value: Address) -> bool:
+    return any(low <= value.low and value.high <= high for low, high in _OWN)
+
+
+def _is_of_several(value: Address) -> bool:
+    return any(value.low <= high and low <= value.high for low, high in _SEVERAL)
 
 
 def _refusing(policy: Policy, dim: Dim) -> Iterator[tuple[Rule, Condition]]:

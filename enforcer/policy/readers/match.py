@@ -9,7 +9,14 @@ from enforcer.policy.language.drift import VOLUMES_KEY
 from enforcer.policy.language.sockets import WITH_ADDRESS
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.language.unsupported import MATCH_WORDS
-from enforcer.policy.language.vocabulary import FIELDS, PROCESS_FIELDS, FieldSpec, Kind
+from enforcer.policy.language.vocabulary import (
+    FIELDS,
+    PORT_OF_BIND,
+    PROCESS_FIELDS,
+    FieldSpec,
+    Kind,
+    Op,
+)
 from enforcer.policy.model.policy import Condition, Flag, Interval, Process, Subject, Within
 from enforcer.policy.readers.arguments import read_arguments
 from enforcer.policy.readers.conditions import read_conditions, read_flag
@@ -87,7 +94,10 @@ def read_match(node: Node | None, event: Event, context: Context) -> Match:
             elif field.kind is Kind.DRIFT:
                 conditions += read_drift(field, entry, entries, context)
             else:
-                conditions += read_conditions(field, entry, context)
+                is_bind = field.kind is Kind.PORT and any(
+                    Op.BIND in o.ops for o in event.operations
+                )
+                conditions += read_conditions(PORT_OF_BIND if is_bind else field, entry, context)
         else:
             _unknown(entry, event, context)
     if event.calls:

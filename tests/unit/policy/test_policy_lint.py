@@ -261,7 +261,8 @@ def test_a_default_can_stop_the_machine_too():
             "{network: egress, match: {family: inet, port: 80}, action: deny}",
             "family-of-one-version",
         ),
-        ("{network: bind, match: {port: 1024-65535}, action: deny}", "port-that-the-kernel-picks"),
+        ("{network: bind, match: {port: 40000-50000}, action: deny}", "port-that-the-kernel-picks"),
+        ("{network: egress, match: {address: 10.9.0.2}, action: deny}", "address-of-one-machine"),
         ("{network: listen, match: {address: 10.0.0.1}, action: deny}", "local-address-of-many"),
         (
             "{file: read, match: {path: /a, notProcess: {binary: /b}}, action: deny}",
@@ -348,7 +349,10 @@ def test_remarks(rule, check):
         ["{network: bind, match: {port: 80}, action: deny}"],
         ["{network: bind, match: {port: 0-65535, process: {uid: 9}}, action: deny}"],
         ["{network: listen, match: {address: '::/0', process: {uid: 9}}, action: deny}"],
-        ["{network: egress, match: {address: 10.0.0.1}, action: deny}"],
+        ["{network: egress, match: {address: [10.0.0.1, 224.0.0.0/4]}, action: deny}"],
+        ["{network: egress, match: {address: 10.0.0.1, protocol: tcp}, action: deny}"],
+        ["{network: egress, match: {address: [127.0.0.1, '::1']}, action: deny}"],
+        ["{network: bind, match: {port: 1024-65535, process: {uid: 9}}, action: deny}"],
         [
             "{network: connect, match: {port: 80}, action: deny}",
             "{network: send, match: {port: 80}, action: deny}",
@@ -423,6 +427,7 @@ def test_shipped_policies_say_whether_they_are_about_the_programs_themselves(nam
 def test_every_check_is_tested():
     """The registry holds no check that the tables above do not reach."""
     assert {
+        "address-of-one-machine",
         "ancestors-alone",
         "any-other-program",
         "arguments-by-loader",
