@@ -77,6 +77,7 @@ class Host:
     own: EnforcerPrograms = attrs.field(factory=own_programs)
     folded_by: Callable[[bytes], str | None] = folded_by
     resolve: Callable[[bytes], bytes] = os.path.realpath
+    is_directory: Callable[[bytes], bool] = os.path.isdir
     is_file: Callable[[bytes], bool] = os.path.isfile
     link_of_others: Callable[[bytes], bytes | None] = link_of_others
     is_script: Callable[[bytes], bool] = _is_script

@@ -8,23 +8,42 @@ from collections.abc import Iterator
 from typing import Final
 
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
-from enforcer.policy.language.vocabulary import Dim, Kind
+from enforcer.policy.language.vocabulary import Dim, Kind, Op
 from enforcer.policy.lint.issues import Host, Issue, check, warning
+from enforcer.policy.model.coverage import kernel_operations
 from enforcer.policy.model.glob_match import literal_directory
-from enforcer.policy.model.policy import Condition, Policy, Process, Text, TextKind
+from enforcer.policy.model.policy import Condition, Policy, Process, Text, TextKind, Verb
 from enforcer.policy.text.characters import describe_character
 
 __all__ = [
     "blank_in_path",
+    "directory_as_file",
     "glob_that_is_literal",
     "name_of_no_cgroup",
     "path_below_file",
     "path_of_each_process",
+    "regular_expression",
     "several_paths_in_one",
     "variable_in_path",
 ]
 
 _VARIABLE: Final = re.compile(r"\$[A-Za-z_][A-Za-z0-9_]*")
+_EXPRESSION: Final = re.compile(
+    r"""\([^()]*\|[^()]*\)   # (a|b)
+      | [\])][+{]           # [0-9]+, (ab){2}
+      | \.\+(?=$|/)         # .+
+      | (?<=.)\$$           # sh$
+    """,
+    re.VERBOSE,
+)
+_HIDDEN: Final = re.compile(r"(/(?:usr|bin|sbin|lib|lib64|opt|etc)(?:/[^/*?\[\\]+)*)/\.\*")
+_FILES_ONLY: Final = frozenset(
+    {
+        *(Op.EXEC, Op.EXEC_LOADED, Op.EXEC_CREDS, Op.EXEC_ARGV, Op.MMAP_EXEC),
+        *(Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE, Op.OVERWRITE, Op.FD_WRITE),
+    }
+)
+"""What is never done to a directory that is there."""
 _OTHER_SPACE: Final = re.compile(r"[^\S ]")
 _BETWEEN: Final = re.compile(r", *(?=/)")
 _CGROUPS: Final = "/sys/fs/cgroup"
@@ -88,6 +107,54 @@ def path_below_file(policy: Policy, host: Host) -> Iterator[Issue]:
             yield warning(
                 value.span,
                 f"{name} is a file on this machine, so nothing is below it: write {name}",
+            )
+
+
+@check
+def regular_expression(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A regular expression where a glob or a text is compared."""
+    for value in _paths(policy):
+        text = _shown(value)
+        if value.span is None or (value.kind is TextKind.EXACT and host.exists(value.value)):
+            continue
+        found = _EXPRESSION.search(text)
+        if found and found[0] == "$" and value.kind is TextKind.EXACT:
+            found = found if host.exists(value.value[:-1]) else None  # a name may end so
+        if found:
+            yield warning(
+                value.span,
+                f"{found[0]} in the path stands for these characters, since paths are globs and not "
+                "regular expressions: list the paths, or write *, ? or [a-z]",
+            )
+        elif value.kind is TextKind.GLOB and (hidden := _HIDDEN.fullmatch(text)):
+            yield warning(
+                value.span,
+                f"{text} only matches names that begin with a dot, since it is a glob and not a "
+                f"regular expression: write {hidden[1]}/*, or {hidden[1]}/[.]* for hidden files",
+            )
+
+
+@check
+def directory_as_file(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A directory by its own name, where only files are decided on."""
+    for rule in policy.rules:
+        if rule.action.verb >= Verb.DENY and kernel_operations(rule) <= _FILES_ONLY:
+            for condition in rule.conditions:
+                if condition.field.dim is Dim.PATH and not condition.negate:
+                    yield from _directories(condition, host, "which is neither run nor written")
+    for condition in _of_processes(policy):
+        if condition.field.dim is Dim.EXE:
+            yield from _directories(condition, host, "and not a program")
+
+
+def _directories(condition: Condition, host: Host, why: str) -> Iterator[Issue]:
+    for value in _texts(condition.values):
+        if value.span and value.kind is TextKind.EXACT and host.is_directory(value.value):
+            name = _shown(value)
+            yield warning(
+                value.span,
+                f"{name} is a directory on this machine, {why}: write {name.rstrip('/')}/** for the "
+                "files below it",
             )
 
 

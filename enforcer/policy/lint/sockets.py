@@ -8,15 +8,25 @@ from typing import Final
 
 from enforcer.policy.language.sockets import CHOSEN_PORTS, FAMILIES
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.policy.lint.issues import Host, Issue, check, info
+from enforcer.policy.lint.issues import Host, Issue, check, info, warning
 from enforcer.policy.model.coverage import kernel_operations
-from enforcer.policy.model.policy import Address, Condition, Interval, Policy, Rule, Verb
+from enforcer.policy.model.policy import (
+    Address,
+    Condition,
+    Interval,
+    Policy,
+    Rule,
+    Text,
+    Verb,
+)
 
 __all__ = [
     "address_of_one_machine",
+    "dhcp_port",
     "family_of_one_version",
     "local_address_of_many",
     "port_that_the_kernel_picks",
+    "sockets_of_the_machine",
 ]
 
 _LOCAL: Final = frozenset({Op.BIND, Op.LISTEN, Op.ACCEPT})
@@ -26,6 +36,11 @@ _OWN: Final = ((0, 1), (_V4, _V4), (_V4 | 0x7F000000, _V4 | 0x7FFFFFFF))  # with
 _SEVERAL: Final = ((_V4 | 0xE0000000, _V4 | 0xFFFFFFFF), (0xFF << 120, (1 << 128) - 1))
 _DATAGRAMS: Final = {"type": (2, 3, 5), "protocol": (1, 17, 58, 136, 255)}
 """Types and protocols of sockets that may send to several machines at once."""
+_UNIX: Final = FAMILIES["unix"]
+_DHCP: Final = 68
+_UDP: Final = 17
+_DGRAM: Final = 2
+_CLIENTS: Final = (b"dhc", b"networkd", b"NetworkManager", b"nm-")
 
 
 @check
@@ -111,6 +126,86 @@ def _is_own(value: Address) -> bool:
 
 def _is_of_several(value: Address) -> bool:
     return any(value.low <= high and low <= value.high for low, high in _SEVERAL)
+
+
+@check
+def sockets_of_the_machine(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A refusal of all connections: those to unix sockets and to the resolver are among them."""
+    del host
+    is_lifted = False
+    for rule in policy.rules:
+        if rule.event != "network":
+            continue
+        if rule.action.verb is Verb.ALLOW:
+            is_lifted = is_lifted or _is_about_unix(rule)
+        elif (
+            rule.action.verb >= Verb.DENY
+            and not (rule.conditions or rule.flags or is_lifted)
+            and kernel_operations(rule) & {Op.CONNECT, Op.SEND}
+        ):
+            yield warning(
+                rule.span,
+                f"rule {rule.name!r} names neither address nor family, so it also refuses unix sockets "
+                "(the journal, D-Bus, databases) and DNS: write match: {family: [inet, inet6]} or "
+                "addresses, and allow port 53 of the resolver in a rule above",
+            )
+
+
+@check
+def dhcp_port(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A refusal to bind to low ports that the DHCP client needs to keep the machine's address."""
+    del host
+    is_lifted = bool(policy.selector)
+    for rule in policy.rules:
+        ports = [c for c in rule.conditions if c.field.dim is Dim.PORT]
+        if rule.event != "network" or Op.BIND not in kernel_operations(rule) or not ports:
+            continue
+        if not all(_has(c, _DHCP) is not c.negate for c in ports) or _is_without_datagrams(rule):
+            continue
+        if rule.action.verb is Verb.ALLOW:
+            is_lifted = True
+        elif (
+            rule.action.verb >= Verb.DENY
+            and not is_lifted
+            and not any(_is_only(c, _DHCP) for c in ports)
+            and not rule.subject.process
+            and not _excepts_clients(rule)
+        ):
+            yield warning(
+                ports[0].span or rule.span,
+                f"rule {rule.name!r} also refuses UDP port {_DHCP}, by which the DHCP client renews the "
+                "machine's address: name protocol tcp, or except the client by notProcess",
+            )
+
+
+def _is_about_unix(rule: Rule) -> bool:
+    families = [c for c in rule.conditions if c.field.dim is Dim.FAMILY]
+    if any(isinstance(v, Text) for c in rule.conditions for v in c.values):
+        return True  # a path, or an abstract name
+    return not rule.conditions or any(_has(c, _UNIX) is not c.negate for c in families)
+
+
+def _is_without_datagrams(rule: Rule) -> bool:
+    by_dim = {Dim.PROTOCOL: _UDP, Dim.TYPE: _DGRAM}
+    asked = [c for c in rule.conditions if c.field.dim in by_dim]
+    return any(_has(c, by_dim[c.field.dim]) is c.negate for c in asked if c.field.dim)
+
+
+def _excepts_clients(rule: Rule) -> bool:
+    for process in (rule.subject.not_process, rule.subject.not_lineage):
+        for condition in process.conditions:
+            if any(
+                isinstance(v, Text) and any(c in v.value for c in _CLIENTS)
+                for v in condition.values
+            ):
+                return True
+            if condition.field.name in {"uid", "user", "euid"} and _has(condition, 0):
+                return True
+    return False
+
+
+def _is_only(condition: Condition, number: int) -> bool:
+    return all(isinstance(v, Interval) and v.low == v.high == number for v in condition.values)
 
 
 def _refusing(policy: Policy, dim: Dim) -> Iterator[tuple[Rule, Condition]]:

@@ -10,6 +10,7 @@ __all__ = ["how_to_write"]
 
 _OTHER_QUOTES: Final = "\u2018\u2019\u201a\u201c\u201d\u201e\u00ab\u00bb`"
 _FILE_URL: Final = re.compile(r"file:/*")
+_EXPRESSION: Final = re.compile(r"\([^()]*\|[^()]*\)|[\])][+{]|\.[+*]|\$$")
 _DRIVE: Final = re.compile(r"[A-Za-z]:\\")
 
 
@@ -26,6 +27,6 @@ def how_to_write(text: str, *, is_glob: bool) -> str:
         return f"write /{text[found.end() :]}"
     if _DRIVE.match(text):
         return "write a path of Linux"
-    if is_glob and text.startswith("^"):
+    if is_glob and (text.startswith("^") or _EXPRESSION.search(text)):
         return "it is a glob and no regular expression, start it with /"
     return "start it with /, or with /**/" if is_glob else "start it with /"

@@ -11,7 +11,9 @@ from enforcer.policy.lint.linter import CHECKS, Host, lint
 from enforcer.policy.store import load_text
 
 HERE = Host(
-    exists=lambda path: path.startswith(b"/here"), is_file=lambda path: path == b"/etc/passwd"
+    exists=lambda path: path.startswith(b"/here"),
+    is_file=lambda path: path == b"/etc/passwd",
+    is_directory=lambda path: path in {b"/tmp", b"/usr/bin"},
 )
 
 
@@ -60,6 +62,23 @@ def _said(match):
         ("{path: /etc/passwd*}", []),
         ("{path: /etc/passwd}", []),
         ("{path: /etc/**}", []),
+        ("{path: '/usr/bin/(ba|da)sh'}", [("regular-expression", 32)]),
+        ("{path: {suffix: sh$}}", [("regular-expression", 41)]),
+        ("{path: {suffix: '/python3\\.[0-9]+'}}", [("regular-expression", 41)]),
+        ("{path: '/usr/bin/python3\\.[0-9]+'}", [("regular-expression", 32)]),
+        ("{path: '/**/x.+'}", [("regular-expression", 32)]),
+        ("{path: /usr/bin/.*}", [("regular-expression", 32)]),
+        ("{process: {binary: '/usr/bin/(ba|da)sh'}}", [("regular-expression", 44)]),
+        ("{path: '/here/(ba|da)sh'}", []),
+        ("{path: /usr/include/c++/**}", []),
+        ("{path: '/usr/bin/[[]'}", []),
+        ("{path: '/srv/a (copy)'}", []),
+        ("{path: /home/*/.*}", []),
+        ("{path: /tmp/.*}", []),
+        ("{path: '/usr/bin/[.]*'}", []),
+        ("{path: /var/log/app.log.*}", []),
+        ("{process: {binary: /usr/bin}}", [("directory-as-file", 44)]),
+        ("{path: /tmp}", []),
     ],
 )
 def test_an_odd_path_is_remarked_at_its_place(match, said):
@@ -72,3 +91,63 @@ def test_the_paths_of_a_selector_count():
     text = f"{HEAD}spec:\n  selector: {{binary: /opt/$APP/x}}\n  default: {{exec: log}}\n"
 
     assert "variable-in-path" in {issue.check for issue in lint(load_text(text, FILE, USERS), HERE)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_odd"),
+    [
+        ("{exec: {}, match: {path: /tmp}, action: deny}", True),
+        ("{exec: {}, match: {path: [/a, /usr/bin]}, action: kill}", True),
+        ("{file: write, match: {path: /tmp}, action: deny}", True),
+        ("{file: mmapExec, match: {path: /tmp}, action: deny}", True),
+        ("{file: [write, rmdir], match: {path: /tmp}, action: deny}", False),
+        ("{file: read, match: {path: /tmp}, action: deny}", False),
+        ("{file: any, match: {path: /tmp}, action: deny}", False),
+        ("{file: write, match: {path: /tmp}, action: allow}", False),
+        ("{file: write, match: {path: {notIn: [/tmp]}}, action: deny}", False),
+        ("{exec: {}, match: {path: /tmp/**}, action: deny}", False),
+        ("{network: bind, match: {path: /tmp}, action: deny}", False),
+    ],
+)
+def test_a_directory_is_neither_run_nor_written(rule, is_odd):
+    """Operations on directories themselves are meant so."""
+    found = lint(load_text(f"{HEAD}spec:\n  rules:\n  - {rule}\n", FILE, USERS), HERE)
+
+    assert is_odd is ("directory-as-file" in {issue.check for issue in found})
+
+
+@pytest.mark.parametrize(
+    ("rules", "check"),
+    [
+        ("- {network: egress, action: deny}", "sockets-of-the-machine"),
+        (
+            "- {network: connect, match: {process: {uid: 33}}, action: kill}",
+            "sockets-of-the-machine",
+        ),
+        ("- {network: egress, match: {family: [inet, inet6]}, action: deny}", None),
+        ("- {network: egress, match: {address: 10.0.0.0/8}, action: deny}", None),
+        ("- {network: listen, action: deny}", None),
+        (
+            "- {network: egress, match: {family: unix}, action: allow}\n  - {network: egress, action: deny}",
+            None,
+        ),
+        ("- {network: bind, match: {port: 1-1023}, action: deny}", "dhcp-port"),
+        ("- {network: bind, match: {port: {notIn: [80, 443]}}, action: deny}", "dhcp-port"),
+        ("- {network: bind, match: {port: 68}, action: deny}", None),
+        ("- {network: bind, match: {port: 1-1023, protocol: tcp}, action: deny}", None),
+        ("- {network: bind, match: {port: 1-1023, type: stream}, action: deny}", None),
+        ("- {network: bind, match: {port: 1-1023, process: {uid: 33}}, action: deny}", None),
+        ("- {network: bind, match: {port: 1-1023, notProcess: {uid: 0}}, action: deny}", None),
+        ("- {network: bind, match: {port: 1024-2000}, action: deny}", None),
+        (
+            "- {network: bind, match: {port: 68}, action: allow}\n  - {network: bind, match: {port: 1-1023}, action: deny}",
+            None,
+        ),
+    ],
+)
+def test_rules_on_sockets_that_refuse_what_the_machine_needs(rules, check):
+    """Unix sockets, the resolver and the DHCP client; not where the rule leaves them out."""
+    found = lint(load_text(f"{HEAD}spec:\n  rules:\n  {rules}\n", FILE, USERS), HERE)
+    named = {"sockets-of-the-machine", "dhcp-port"} & {issue.check for issue in found}
+
+    assert ({check} if check else set()) == named
