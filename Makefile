@@ -37,7 +37,7 @@ MAKEFLAGS += --no-builtin-rules
 
 VENV := .venv
 INSTALLED := $(VENV)/.installed
-FORMATTED_C := $(shell find bpf enforcer/hook -name '*.[ch]' 2>/dev/null)
+FORMATTED_C := $(shell find bpf enforcer/hook tests/vm/hunt -name '*.[ch]' 2>/dev/null)
 CLANG_FORMAT = $(firstword $(shell command -v clang-format-19 clang-format))
 
 # Machines at a time, and the processors of an ordinary one; whoever needs two gets a machine that has them.
@@ -98,6 +98,7 @@ check: build
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy --strict enforcer
 	$(VENV)/bin/mypy --strict tests/vm/lab
+	MYPYPATH=tests $(VENV)/bin/mypy --strict tests/vm/hunt
 	$(CLANG_FORMAT) --dry-run -Werror $(FORMATTED_C)
 	$(VENV)/bin/pytest -q tests/unit/test_imports.py tests/unit/test_documents.py tests/unit/events/test_event_schema.py
 

@@ -31,6 +31,8 @@ class Recipe:
     source: str
     options: tuple[str, ...] = ()
     compiler: str = "gcc"
+    others: tuple[str, ...] = ()
+    """Sources and headers that it is made of besides."""
 
     def make(self, output: Path) -> None:
         """
@@ -39,12 +41,15 @@ class Recipe:
         Raises:
             subprocess.CalledProcessError: if the compiler refuses it.
         """
-        command = [*self._command(), "-o", str(output), str(_HERE / self.source), *self.options]
+        sources = [str(_HERE / name) for name in (self.source, *self.others) if name[-2:] != ".h"]
+        command = [*self._command(), "-o", str(output), *sources, *self.options]
         subprocess.run(command, check=True)
 
     def ready(self, name: str) -> Path:
         """Return where the product is if it has been compiled: the name tells from what, and how."""
         digest = hashlib.sha256((_HERE / self.source).read_bytes())
+        for other in self.others:
+            digest.update((_HERE / other).read_bytes())
         digest.update("\0".join(self._command() + list(self.options)).encode())
         return _READY / f"{name}-{digest.hexdigest()[:16]}"
 
@@ -57,6 +62,8 @@ class Recipe:
 
 
 _LIBRARY = ("-shared", "-fPIC")
+_SEARCHER = ("-O1", "-static", "-pthread")
+_HUNT = ("hunt/hunt.c", "hunt/hunt.h")
 _ASSAILANTS = (
     "LSM",
     "MODIFY_RETURN",

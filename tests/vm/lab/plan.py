@@ -180,6 +180,8 @@ OVERRIDING = (
 
 _SCRATCH = ("--scratch", "256")
 _AMOUNTS = {"ENFORCER_OUTER": "1"}  # tests/amount.py
+# Seconds of each searcher, on one kernel: tests/vm/hunt/campaign.py.
+_LONG_HUNT = {"ENFORCER_HUNT": "600"}
 SOAK = "soak"
 # Tests that do more at a tenth of the soak than in the ordinary boots; the other tests of these files come along.
 SOAKED = (
@@ -289,7 +291,11 @@ def outer(
         boots += _apart(kernel, here, processor)
         boots += _several(kernel, here, processor)
         boots.append(_ordinary(kernel, here, beside, processor, machines=machines, cpus=cpus))
-    return [boots[0], *(replace(boot, environment=_AMOUNTS) for boot in boots[1:])]
+    return [boots[0], *(replace(boot, environment=_outer_amounts(boot)) for boot in boots[1:])]
+
+
+def _outer_amounts(boot: Boot) -> Mapping[str, str]:
+    return {**_AMOUNTS, **(_LONG_HUNT if boot.name == DEFAULT_KERNEL else {})}
 
 
 def _containers(machines: int) -> Boot:
