@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.compiler.limits import LIMITS
 from enforcer.errors import PolicyError
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.model.policy import Condition
@@ -36,6 +37,7 @@ class Quota:
         calls: different system calls that rules name; each costs every process a little.
         marks: different marks.
         policies: of which an engine has room for 512.
+        limits: different ``rateLimit``, of which an engine has room for 255.
         met: different conditions that one value may meet, of which an engine has room for 512. On a path in a
             container, a condition takes the room of two.
     """
@@ -46,11 +48,13 @@ class Quota:
     calls: int = 64
     marks: int = 8
     policies: int = 64
+    limits: int = 32
     met: int = 32
 
     def exceeding(self, policies: Iterable[Policy]) -> Iterator[PolicyError]:
         """Yield an error for each of *policies* that has no room beside those in front of it."""
         used: dict[str, dict[str, set[object]]] = {}
+        by_all: dict[str, set[object]] = {name: set() for name in _ROOMS}
         for policy in policies:
             if not policy.namespace:
                 continue
@@ -60,7 +64,16 @@ class Quota:
             counted = ((name, _NUMBERS.get(name, len)(together[name])) for name in _USES)
             over = next(((what, n) for what, n in counted if n > getattr(self, what)), None)
             if over is None:
-                used[policy.namespace] = together
+                of_all = {name: by_all[name] | together[name] for name in _ROOMS}
+                full = next((n for n, room in _ROOMS.items() if len(of_all[n]) > room), None)
+                if full is None:
+                    used[policy.namespace], by_all = together, of_all
+                    continue
+                yield PolicyError(
+                    f"the policies of all namespaces would have {len(of_all[full])} {_WORDS[full]} "
+                    f"together, they may have {_ROOMS[full]}: the rest is for policies without one",
+                    policy.span,
+                )
                 continue
             what, number = over
             yield PolicyError(
@@ -107,6 +120,10 @@ def _marks(policy: Policy) -> set[object]:
     return {(policy.name, rule.mark.name) for rule in policy.rules if rule.mark is not None}
 
 
+def _limits(policy: Policy) -> set[object]:
+    return {rule.limit for rule in policy.rules if rule.limit is not None}
+
+
 def _policies(policy: Policy) -> set[object]:
     return {policy.name}
 
@@ -126,8 +143,19 @@ _USES: Mapping[str, Callable[[Policy], set[object]]] = {
     "calls": _calls,
     "marks": _marks,
     "policies": _policies,
+    "limits": _limits,
     "met": _conditions,
 }
+_ROOMS: Mapping[str, int] = {
+    what: LIMITS[name] * 3 // 4
+    for what, name in {
+        "policies": "ENF_MAX_POLICIES",
+        "processes": "ENF_MAX_LABELS",
+        "marks": "ENF_MAX_MARKS",
+        "limits": "ENF_MAX_LIMITS",
+    }.items()
+}
+"""What all namespaces may have together: a quarter of each room is for policies without a namespace."""
 _NUMBERS: Mapping[str, Callable[[set[object]], int]] = {"met": _met}
 """What is not simply how many there are."""
 _WORDS: Mapping[str, str] = {
@@ -137,5 +165,6 @@ _WORDS: Mapping[str, str] = {
     "calls": "different system calls",
     "marks": "different marks",
     "policies": "policies",
+    "limits": "different limits of records",
     "met": "different conditions that one value may meet",
 }

@@ -210,9 +210,12 @@ class _Choice(Generic[_T]):
         return PolicySet(tuple(p for unit in self.units if unit.versions for p in unit.policies))
 
     def _tried(self) -> list[_Unit]:
-        """What is tried: what was active before comes first, and has precedence."""
+        """What is tried: what was active before has precedence, then files without policies of namespaces."""
         tried = [unit for unit in self.units if unit.versions]
-        return sorted(tried, key=lambda unit: not unit.is_as_before)
+        return sorted(
+            tried,
+            key=lambda unit: (not unit.is_as_before, any(p.namespace for p in unit.policies)),
+        )
 
     def _is_read(self) -> bool:
         """Read all; what cannot be read falls back, and it is to be done again."""

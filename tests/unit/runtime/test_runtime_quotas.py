@@ -82,6 +82,31 @@ def test_what_is_counted(quota, rules, what):
     assert not list(quota.exceeding(_policies(_text("a", namespace="", rules=rules))))
 
 
+def _limited(number, first=1):
+    return ", ".join(
+        f"{{name: r{n}, file: read, match: {{path: /{n}}}, action: log, rateLimit: {n}/m}}"
+        for n in range(first, first + number)
+    )
+
+
+def test_namespaces_leave_room_for_policies_of_the_cluster(tmp_path):
+    """One has its quota of limits of records, and a policy of the cluster is tried before theirs."""
+    for number in range(8):
+        rules = _limited(32, 1 + 32 * number)
+        (tmp_path / f"a{number}.yaml").write_text(_text("a", f"namespace: n{number}", rules))
+    (tmp_path / "b.yaml").write_text(_text("b", "namespace: shop", _limited(33)))
+    (tmp_path / "z.yaml").write_text(_text("z", "", _limited(20, 500)))
+
+    made = make(Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1))
+
+    names = [facts.name for facts in made.now.facts]
+    assert "z" in names
+    assert 6 == len(names)
+    errors = " ".join(error for each in made.now.refused for error in each.errors)
+    assert "33 different limits of records together, the quota is 32" in errors
+    assert "all namespaces would have 192 different limits of records" in errors
+
+
 def test_the_ordinary_quota_has_room():
     assert not list(Quota().exceeding(_policies(_text("a", rules=_rules(200)))))
 
