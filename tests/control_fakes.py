@@ -13,6 +13,7 @@ import attrs
 from enforcer.identity.login import login_of
 from enforcer.runtime.control.overview import Overview
 from enforcer.runtime.control.peer import Peer
+from enforcer.runtime.control.posture import Posture, Tally
 from enforcer.runtime.control.server import ControlServer
 from enforcer.runtime.reactor import Reactor
 
@@ -86,9 +87,13 @@ class FakePolicyControl:
     def confirm(self) -> dict[str, Any]:
         return self._take("confirm")
 
+    def posture(self) -> Posture:
+        return Posture(tally=Tally(auditing=1, set_to_audit=("web",)), rules=2, programs=3)
+
     def describe(self) -> dict[str, Any]:
         return {
             "policies": [WEB],
+            "posture": self.posture().as_dict(),
             "generationSeconds": 40.0,
             "pending": None,
             "metContainers": {

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from enforcer.runtime.control.answers import ChangeAnswer
+    from enforcer.runtime.control.answers import ChangeAnswer, Confirmation
     from enforcer.runtime.control.protocol import AnswerT, Word
 
-__all__ = ["ask", "print_answer", "show_change"]
+__all__ = ["ask", "print_answer", "show_change", "stays"]
 
 _PATIENCE = 300.0  # seconds: large sets are compiled while we wait, on a machine that may be busy
 
@@ -55,15 +55,29 @@ def show_change(form: str, answer: ChangeAnswer) -> None:
     tell_warnings(map(neutral, answer.get("warnings", ())), of_daemon=True)
     print(f"enforcer: {_summary(answer)}")
     if within := answer.get("confirmWithin"):
-        print(f"enforcer: active for {within:g} s unless confirmed: enforcer confirm")
+        print(f"enforcer: active for {within:g} s{_unless(answer)}")
+
+
+def _unless(answer: ChangeAnswer) -> str:
+    """Say how the change is confirmed, if it can be."""
+    how = posture["confirm"] if (posture := answer.get("posture")) else "enforcer confirm"
+    return f" unless confirmed: {how}" if how is not None else ", and nothing can confirm it"
+
+
+def stays(answer: ChangeAnswer | Confirmation) -> str:
+    """Say which generation stays active, and what it enforces."""
+    posture = answer.get("posture")
+    what = f": {posture['sentence']}" if posture is not None else ""
+    return f"generation {answer['generation']} stays active{what}"
 
 
 def _summary(answer: ChangeAnswer) -> str:
-    generation = answer["generation"]
     if answer.get("unchanged"):
-        return f"nothing differs, generation {generation} stays active"
-    said = [f"generation {generation} active"]
-    if "rules" in answer:
+        return f"nothing differs, {stays(answer)}"
+    said = [f"generation {answer['generation']} active"]
+    if posture := answer.get("posture"):
+        said[0] += f": {posture['sentence']}"
+    elif "rules" in answer:
         said.append(plural(answer["rules"], "rule"))
     if seconds := answer.get("seconds"):
         said.append(f"compiled in {seconds['compile']:.2f} s")

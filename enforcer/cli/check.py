@@ -63,6 +63,7 @@ class _Checked:
     Attributes:
         code: with which the command ends.
         counts: of policies, of rules, and of bytes of the image; None if there is no image.
+        enforces: how many policies enforce and how many do not, if not all of them do.
         decided: where each rule is decided, and what is not known of that; None if that was not asked.
     """
 
@@ -70,6 +71,7 @@ class _Checked:
     findings: tuple[Finding, ...] = ()
     counts: tuple[int, int, int] | None = None
     decided: tuple[Sequence[Decided], Sequence[str]] | None = None
+    enforces: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -137,7 +139,17 @@ def _check(args: argparse.Namespace) -> _Checked:
         tuple(each for each in found if not args.quiet or each.severity != "info"),
         (len(policies.policies), prepared.n_rules, len(prepared.data)),
         _explain(policies) if args.explain else None,
+        _enforces(policies),
     )
+
+
+def _enforces(policies: PolicySet) -> str:
+    from enforcer.runtime.control.posture import Tally
+    from enforcer.runtime.control.report import facts_of
+    from enforcer.runtime.policies.runtime_changes import Overlay
+
+    tally = Tally.of(facts_of(policies, Overlay()))
+    return tally.words if tally.enforcing < len(policies.policies) else ""
 
 
 def _check_config(file: Path) -> _Checked:
@@ -206,6 +218,8 @@ def _print(args: argparse.Namespace, checked: _Checked) -> None:
     if warnings := sum(each.severity == "warning" for each in checked.findings):
         found.append(plural(warnings, "warning"))
     print(f"ok: {', '.join(found)}, an image of {size(image)}")
+    if checked.enforces:
+        print(checked.enforces)
 
 
 def _document(checked: _Checked) -> CheckDocument:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
-from enforcer.cli.changes import ask, print_answer
+from enforcer.cli.changes import ask, print_answer, stays
 from enforcer.cli.exits import Exit
 from enforcer.cli.formats import JSON, add_output
 from enforcer.cli.passphrase import add_key_fd
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
     if args.form == JSON:
         print_answer(answer)
     elif answer.get("unchanged"):
-        print(f"enforcer: nothing awaits confirmation: generation {answer['generation']} stays")
+        print(f"enforcer: nothing awaits confirmation: {stays(answer)}")
     else:
-        print(f"enforcer: confirmed, generation {answer['generation']} stays active")
+        print(f"enforcer: confirmed, {stays(answer)}")
     return Exit.OK

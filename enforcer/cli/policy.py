@@ -19,7 +19,7 @@ from enforcer.cli.changes import ask, print_answer, show_change
 from enforcer.cli.colours import add_color
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
-from enforcer.cli.folding import width_of
+from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, YAML, add_output
 from enforcer.cli.help_formatter import HelpFormatter
 from enforcer.cli.passphrase import add_key_fd
@@ -127,6 +127,10 @@ def _list(args: argparse.Namespace) -> None:
         for policy in answer["policies"]
     ]
     _print_table(heads, rows)
+    if posture := answer.get("posture"):
+        print()
+        for line in folded(posture["sentence"], width_of(sys.stdout)):
+            print(line)
 
 
 def _show(args: argparse.Namespace) -> None:

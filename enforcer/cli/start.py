@@ -17,7 +17,7 @@ from enforcer import places
 from enforcer.cli.arguments import policy_paths, require_root
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.messages import tell_warnings
-from enforcer.cli.output import plural, span
+from enforcer.cli.output import span
 from enforcer.cli.passphrase import Passphrase, let_in
 from enforcer.cli.start_options import add_arguments
 from enforcer.errors import EnforcerError
@@ -80,9 +80,8 @@ def run(args: argparse.Namespace) -> int:
             tell_warnings(begun.warnings)
             reports.heed = parts.overview.note
             service = assembly.connect(plan, parts, begun, reports)
-            line = _active(begun, settings, time.monotonic() - began)
+            line = _active(begun, time.monotonic() - began)
             announce = tell if _takes_standard_output(plan.outputs) else Sentences.to(1)
-            parts.notifier.status(line)
             also = _IN_PLACE if args.dashboard else ()
             ending = assembly.serve(
                 plan, service, also, ready=lambda: _ready(line, dashboard, announce)
@@ -191,23 +190,9 @@ def _ready(line: str, dashboard: InPlace | None, announce: Callable[[str], None]
         dashboard.begin()
 
 
-def _active(begun: Start, settings: Settings, seconds: float) -> str:
-    enforcement = begun.enforcement
-    programs = {name for names in enforcement.sessions.operations.values() for name in names}
-    what = "no policies, so nothing is enforced"
-    if enforcement.now.facts:
-        what = (
-            f"{plural(len(enforcement.now.facts), 'policy')}, "
-            f"{plural(enforcement.now.n_rules, 'rule')}, {plural(len(programs), 'program')}"
-        )
-    if refused := enforcement.now.refused:
-        what += f", {plural(len(refused), 'file')} refused"
-    line = f"active: {what}, started in {seconds:.1f} s"
-    if settings.audit:
-        line += " (audit: nothing is refused)"
-    if settings.confirm_within is not None:
-        line += f"; for {settings.confirm_within:g} s unless confirmed: enforcer confirm"
-    return line
+def _active(begun: Start, seconds: float) -> str:
+    posture = begun.enforcement.posture()
+    return f"active: {posture.sentence}, started in {seconds:.1f} s{posture.condition}"
 
 
 def _ended(ending: Ending) -> str:

@@ -77,10 +77,10 @@ def _head(state: Status) -> Iterator[str]:
     records, memory = state["records"], state["memory"]
     lost = records["lostDecisions"] + records["lostActivity"] + records["malformed"]
     yield f"active for {span(state['uptimeSeconds'])} (pid {state['pid']})"
-    yield (
-        f"{plural(len(state['policies']), 'policy')}, {plural(state['programs'], 'program')}, "
-        f"generation {state['generation']}"
-    )
+    what = f"{plural(len(state['policies']), 'policy')}, {plural(state['programs'], 'program')}"
+    if posture := state.get("posture"):
+        what = posture["sentence"]
+    yield f"{what}, generation {state['generation']}"
     yield from _beside(state)
     yield f"memory: {size(memory['residentBytes'])} resident, {size(memory['mapBytes'])} of maps"
     yield f"records: {records['total']:,}, lost: {lost:,}"
@@ -130,11 +130,16 @@ def _mode(policy: PolicyState) -> str:
 
 def _beside(state: Status) -> Iterator[str]:
     """Say what else holds of the active set: for how long, what it outlives, who may end it."""
+    posture = state.get("posture")
     if pending := state.get("pending"):
+        how = posture["confirm"] if posture is not None else "enforcer confirm"
+        unless = f", unless: {how}" if how is not None else "; nothing can confirm the new ones"
         yield (
-            f"not confirmed: in {span(pending['left'])} the previous policies are active again, "
-            "unless: enforcer confirm"
+            f"not confirmed: in {span(pending['left'])} the previous policies are active again"
+            f"{unless}"
         )
+    elif posture is not None and posture["returned"]:
+        yield "a change was not confirmed in time, so the policies before it are active"
     if pinned := state.get("pinned"):
         yield f"pinned in {pinned}: enforcement outlives the daemon"
     if unpinned := state.get("unpinned"):

@@ -72,6 +72,7 @@ class Results:
         denials: the first ones of policies in pods.
         problem: why what the files say now is not active, where none of them is to blame.
         omitted: files that are refused, besides those in *files*.
+        enforces: how many policies enforce and how many do not, as words; empty: it does not say.
     """
 
     version: str
@@ -84,6 +85,7 @@ class Results:
     denials: tuple[Denial, ...] = ()
     problem: str = ""
     omitted: int = 0
+    enforces: str = ""
 
 
 def read_results(path: Path, tell: Callable[[str], None] = lambda _: None) -> Results | None:
@@ -139,6 +141,7 @@ def _results(document: ResultsDocument) -> Results:
         denials=tuple(map(_denial, document.get("firstDenials", ()))),
         problem=_text(document.get("problem", "")),
         omitted=int(document.get("omitted", 0)),
+        enforces=_text(document["posture"]["summary"]) if "posture" in document else "",
     )
 
 

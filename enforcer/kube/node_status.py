@@ -216,6 +216,9 @@ class NodeStatus:
         else:
             # No text is empty: Kubernetes 1.20 makes null of one where another was, and refuses the whole.
             said = ("True", "Active", "policies are active as they are written")
+        if results is not None and results.enforces:
+            status, reason, message = said
+            said = (status, reason, f"{message}: {printable(results.enforces)}")
         return said
 
     def _condition(self, state: str, reason: str, message: str, omitted: int) -> dict[str, Any]:

@@ -42,6 +42,7 @@ _ENDING = (signal.SIGINT, signal.SIGTERM)
 _TICK = 1.0
 _BACKLOG = 0.05
 _UNREADABLE = 5.0
+_NOTHING_LEFT = "ended, nothing is enforced any more"
 _LAST_RECORDS = 2.0  # seconds that moving the last records may take
 
 
@@ -96,6 +97,7 @@ class Daemon:
     _has_backlog: bool = attrs.field(default=False, init=False)
     _beats: Beats | None = attrs.field(default=None, init=False)
     _beaten: float = attrs.field(default=0.0, init=False)
+    _told: str = attrs.field(default="", init=False)
 
     def listen(self, path: Path) -> None:
         """
@@ -191,7 +193,8 @@ class Daemon:
             if self.notifier.interval is not None:
                 self.reactor.every(self.notifier.interval, self.notifier.alive)
             ready()
-            self.notifier.ready()
+            self._told = self._posture()
+            self.notifier.ready(self._told or None)
             self._serve()
             return self._end(pipeline)
 
@@ -211,15 +214,32 @@ class Daemon:
             self.hangup()
         self.notifier.ready()
 
+    def _posture(self) -> str:
+        return self.policies.posture().line if self.policies is not None else ""
+
+    def _tell_manager(self) -> None:
+        """Tell the service manager what is enforced, if that is something else than what it was told."""
+        said = self._posture()
+        if said != self._told:
+            self._told = said
+            self.notifier.status(said)
+
     def follow(self) -> None:
-        """Watch the ring buffers of the session: a change may have replaced them, with records left in the old ones."""
+        """
+        Something else is enforced: say so.
+
+        Watch the ring buffers of the session, too: a change may have replaced them, with records left in the old ones.
+        """
         if self._pipeline is not None:
+            self._tell_manager()
             self._watch_records()
             self._pump(selectors.EVENT_READ)
 
     def idle(self) -> None:
         """Do what cannot wait while something takes long."""
-        self.follow()
+        if self._pipeline is not None:
+            self._watch_records()
+            self._pump(selectors.EVENT_READ)
         self.notifier.alive()
         self._beat()
 
@@ -261,6 +281,7 @@ class Daemon:
             )
         except KernelError as error:
             self._running().fanout.report(f"records and counters cannot be read: {error}")
+        self._tell_manager()  # files may be refused, and names of pins removed, without a change
         self._beat()
         self._arm_retry()
 
@@ -312,6 +333,7 @@ class Daemon:
             pipeline.fanout.report(left)
         # From here on nothing is enforced any more, or nobody can change it: who waits for that need not
         # wait for the kernel, which takes a tenth of a second to take a program from its hook.
+        self.notifier.status("ended, enforcement stays active" if stays else _NOTHING_LEFT)
         if self.control is not None:
             self.control.close()
         pipeline.fanout.close()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         PolicyState,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.posture import Posture
 
 __all__ = ["Audience", "Hits", "KernelSession", "PolicyControl"]
 
@@ -126,6 +127,9 @@ class PolicyControl(Protocol):
 
     def confirm(self) -> Confirmation:
         """Keep the active policies; ``unchanged`` if nothing waited for it."""
+
+    def posture(self) -> Posture:
+        """Say what is enforced."""
 
     def describe(self) -> PoliciesState:
         """Say what ``status`` shows of policies."""

@@ -28,7 +28,7 @@ def head(model: Model, width: int, glyphs: Glyphs, now: float) -> Row:
     health = model.picture.health
     said = [clean(model.host)]
     if health:
-        said.append(f"{health.get('policyCount', len(model.picture.policies))} policies")
+        said.append(_policies(model.picture))
         said.append(f"up {_span(health['uptimeSeconds'])}")
         if health.get("protected"):
             said.append("protected")
@@ -36,6 +36,14 @@ def head(model: Model, width: int, glyphs: Glyphs, now: float) -> Row:
     left = f" {glyphs.dot} ".join(said)
     room = width - len(" enforcer  ") - len(" ") - len(badge[0]) - 1
     return [(" enforcer  ", "title"), (f"{fit(left, room, glyphs)} ", ""), badge, (" ", "")]
+
+
+def _policies(picture: Picture) -> str:
+    health = picture.health
+    if health is not None and (posture := health.get("posture")):
+        return clean(posture["summary"])
+    count = None if health is None else health.get("policyCount")
+    return f"{len(picture.policies) if count is None else count} policies"
 
 
 def _badge(model: Model, now: float) -> Piece:
@@ -141,8 +149,17 @@ def _second(picture: Picture, glyphs: Glyphs) -> Row:
     row: Row = [(" ", "")]
     health = picture.health
     pending = health.get("pending") if health is not None else None
+    posture = health.get("posture") if health is not None else None
+    if posture and not posture["enforcing"]:
+        row.append((clean(posture["summary"]), "bad"))
+        row.append((f" {glyphs.dot} ", "dim"))
     if pending:
-        row.append((f"not confirmed, {pending['left']:.0f} s left: enforcer confirm", "warn"))
+        how = posture["confirm"] if posture else "enforcer confirm"
+        said = f"not confirmed, {pending['left']:.0f} s left"
+        row.append((f"{said}: {clean(how)}" if how is not None else said, "warn"))
+        row.append((f" {glyphs.dot} ", "dim"))
+    elif posture and posture["returned"]:
+        row.append(("not confirmed in time: the policies before are active", "warn"))
         row.append((f" {glyphs.dot} ", "dim"))
     if refused := health.get("refusedCount") if health is not None else 0:
         files = "1 file" if refused == 1 else f"{refused} files"

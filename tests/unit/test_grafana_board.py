@@ -112,6 +112,8 @@ def test_no_metric_is_left_out(pipeline):
         "enforcer_start_time_seconds",
         "enforcer_programs",
         "enforcer_output_failures_total",
+        "enforcer_policies",
+        "enforcer_policies_returned",
     } == offered - named
 
 

@@ -183,8 +183,8 @@ def test_enforcement_is_active_when_start_returns(service: None) -> None:
     assert is_denied("/srv/vault/secret")
     assert not is_denied("/srv/vault/other")
     assert "active" == shown("ActiveState")
-    assert shown("StatusText").startswith("active: 1 policy, 1 rule, ")
-    assert "enforcer: active: 1 policy, 1 rule, " in journal()
+    assert shown("StatusText").startswith("active: 1 policy enforces, 1 rule, ")
+    assert "enforcer: active: 1 policy enforces, 1 rule, " in journal()
 
 
 def test_names_are_the_hosts(service: None) -> None:

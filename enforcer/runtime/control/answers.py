@@ -13,6 +13,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict, final
 
 from enforcer.events.document_types import MatchDocument, RecordDocument
 from enforcer.runtime.control.container_answers import MetContainers
+from enforcer.runtime.control.posture import PostureDocument
 
 __all__ = [
     "Challenge",
@@ -95,6 +96,7 @@ class PolicyListAnswer(TypedDict):
     """The answer to ``policy-list``."""
 
     policies: Annotated[list[PolicyState], "All policies, those that are switched off included."]
+    posture: NotRequired[Annotated[PostureDocument, "What is enforced."]]
 
 
 @final
@@ -168,6 +170,7 @@ class PoliciesState(TypedDict, total=False):
     """What ``status`` says of policies; nothing where they cannot be changed."""
 
     policies: Annotated[list[PolicyState], "All policies, with how often they decided."]
+    posture: Annotated[PostureDocument, "What is enforced."]
     pending: Annotated[WaitingChange | None, "Change that is not confirmed yet, or null."]
     generationSeconds: Annotated[float, "For how long these have been active."]
     unknownContainers: Annotated[list[str], "Cgroups of containers not identified as a whole."]
@@ -290,6 +293,7 @@ class ChangeAnswer(TypedDict):
     warnings: Annotated[list[str], "What should be known of it, each with its place."]
     refused: Annotated[list[RefusedFileState], "With --tolerant: files not active as they are."]
     rules: Annotated[int, "Number of active rules."]
+    posture: NotRequired[Annotated[PostureDocument, "What is enforced now."]]
     seconds: NotRequired[Annotated[ChangeSeconds, "What it took."]]
     successor: NotRequired[Annotated[bool, "Tables of another size had to replace the old ones."]]
     confirmWithin: NotRequired[
@@ -302,6 +306,7 @@ class Confirmation(TypedDict):
 
     generation: Annotated[int, "Generation that is active."]
     unchanged: Annotated[bool, "No change waited."]
+    posture: NotRequired[Annotated[PostureDocument, "What is enforced now."]]
 
 
 class Outcome(TypedDict, total=False):
@@ -310,6 +315,7 @@ class Outcome(TypedDict, total=False):
     generation: int
     unchanged: bool
     confirmWithin: float | None
+    posture: PostureDocument
 
 
 # ---- Sources ---------------------------------------------------------------------------------

@@ -73,7 +73,9 @@ class Beats:
 
     def _describe(self, generation: int) -> BeatPolicies:
         began = self.clock()
-        if self.policies is not None and (began >= self._due or generation != self._generation):
+        if self.policies is None:
+            return self._described
+        if began >= self._due or generation != self._generation:
             said = self.policies.describe()
             policies = said["policies"]
             self._described = {
@@ -86,4 +88,5 @@ class Beats:
             self._generation = generation
             now = self.clock()
             self._due = now + (now - began) * _SHARE
-        return self._described
+        # What is enforced may change with the same generation, and costs little.
+        return {**self._described, "posture": self.policies.posture().as_dict()}

@@ -285,7 +285,8 @@ def _confirm(desk: Desk, _: Fields) -> Confirmation:
 
 
 def _list(desk: Desk, _: Fields) -> PolicyListAnswer:
-    return {"policies": _control(desk).policies()}
+    control = _control(desk)
+    return {"policies": control.policies(), "posture": control.posture().as_dict()}
 
 
 def _show(desk: Desk, asked: Fields) -> PolicyAnswer:

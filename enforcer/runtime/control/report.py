@@ -33,6 +33,7 @@ class PolicyFacts:
         is_mode_set: whether its mode was set at run time.
         degraded: names of rules that can be recorded but not prevented.
         permitting: names of rules and defaults that refuse nothing.
+        refuses: whether a rule or default refuses.
     """
 
     name: str
@@ -45,6 +46,7 @@ class PolicyFacts:
     is_mode_set: bool = False
     degraded: tuple[str, ...] = ()
     permitting: tuple[str, ...] = ()
+    refuses: bool = True
 
     def as_dict(self, counts: Hits, *, is_older: bool = False) -> PolicyState:
         """Describe it in JSON, with how often it decided; *is_older*: its file says something else by now."""
@@ -78,6 +80,7 @@ def facts_of(policies: PolicySet, overlay: Overlay) -> tuple[PolicyFacts, ...]:
             is_mode_set=policy.name in overlay.modes,
             degraded=tuple(rule.name for rule in policy.rules if _is_degraded(rule)),
             permitting=policy.permitting,
+            refuses=len(policy.permitting) < len(policy.rules) + len(policy.defaults),
         )
         for policy in policies.policies
     )

@@ -390,6 +390,7 @@ def _outcome(answer: Mapping[str, object]) -> str:
         return ": nothing differs"
     if "generation" not in found:
         return ""
-    within = found.get("confirmWithin")
+    within, posture = found.get("confirmWithin"), found.get("posture")
+    what = f": {posture['sentence']}" if posture is not None else ""
     pending = f", for {within:g} s unless confirmed" if within else ""
-    return f": generation {found['generation']}{pending}"
+    return f": generation {found['generation']}{what}{pending}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from enforcer.events.stats import Stats
     from enforcer.runtime.control.answers import DaemonState, OutputState, RecordCounts
     from enforcer.runtime.control.container_answers import MetContainers
+    from enforcer.runtime.control.posture import PostureDocument
 
 __all__ = ["families", "metrics_of"]
 
@@ -83,6 +84,8 @@ def _policies(status: DaemonState) -> Iterator[Family]:
             "1 while the active policies await confirmation.",
             [Sample(int(status["pending"] is not None))],
         )
+    if "posture" in status:
+        yield from _posture(status["posture"])
     policies = status.get("policies", ())
     yield _gauge(
         "policy_enabled",
@@ -115,6 +118,25 @@ def _policies(status: DaemonState) -> Iterator[Family]:
             for each in policies
             for count, enforced in ((each["enforced"], "true"), (each["audited"], "false"))
         ],
+    )
+
+
+def _posture(posture: PostureDocument) -> Iterator[Family]:
+    counts = {
+        "enforcing": posture["enforcing"],
+        "auditing": posture["auditing"],
+        "permitting": posture["permitting"],
+        "disabled": posture["disabled"],
+    }
+    yield _gauge(
+        "policies",
+        "Policies by what they do: enforcing, auditing, permitting (no rule refuses), disabled.",
+        [Sample(count, {"state": state}) for state, count in counts.items()],
+    )
+    yield _gauge(
+        "policies_returned",
+        "1 while policies are active again because those after them were not confirmed in time.",
+        [Sample(int(posture["returned"]))],
     )
 
 

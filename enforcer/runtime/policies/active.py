@@ -62,6 +62,7 @@ class ActiveSet:
         refused: those of them that are not active as they stand.
         automata: those of its image.
         since: when its generation began, by a clock that only goes forward.
+        is_return: whether it is active again because what followed it was not confirmed.
     """
 
     generation: int
@@ -84,6 +85,7 @@ class ActiveSet:
     automata: CompactCopy[Automata] | None = attrs.field(default=None, eq=False, repr=False)
     since: float = attrs.field(factory=time.monotonic, eq=False)
     unconfirmed: str = ""
+    is_return: bool = attrs.field(default=False, eq=False)
 
     @classmethod
     def of(

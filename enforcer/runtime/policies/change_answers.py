@@ -9,22 +9,23 @@ from enforcer.runtime.policies.difference import describe
 from enforcer.runtime.policies.unattended import nothing_to_confirm
 
 if TYPE_CHECKING:
-    from enforcer.runtime.control.answers import ChangeAnswer, ChangeSeconds
-    from enforcer.runtime.policies.active import ActiveSet
+    from enforcer.runtime.control.answers import ChangeAnswer, ChangeSeconds, Confirmation
     from enforcer.runtime.policies.commit import Commit
     from enforcer.runtime.policies.compile_process import CompiledChange
+    from enforcer.runtime.policies.enforcement import Enforcement
 
-__all__ = ["changed", "unchanged"]
+__all__ = ["changed", "confirmed", "unchanged"]
 
 
 def changed(
+    enforcement: Enforcement,
     made: CompiledChange,
     previous: int,
     done: Commit,
     seconds: ChangeSeconds,
-    confirm_within: float | None,
 ) -> ChangeAnswer:
-    """Say that *made* was *done*, in place of the generation *previous*."""
+    """Say that *made* was *done* by *enforcement*, in place of the generation *previous*."""
+    pending = enforcement.pending
     return {
         "generation": made.now.generation,
         "previous": previous,
@@ -34,22 +35,20 @@ def changed(
         "warnings": [*made.warnings, *done.warnings],
         "refused": [each.as_dict() for each in made.now.refused],
         "rules": made.now.n_rules,
+        "posture": enforcement.posture().as_dict(),
         "seconds": seconds,
         "successor": done.is_successor,
-        "confirmWithin": confirm_within,
+        "confirmWithin": None if pending is None else pending.seconds,
     }
 
 
-def unchanged(made: CompiledChange, now: ActiveSet, *, watch_acts: bool | None) -> ChangeAnswer:
-    """
-    Say that *made* is what is active *now*.
-
-    Args:
-        made: what was asked for.
-        now: what is active.
-        watch_acts: whether the watch activates changes for good; None: no confirmation was asked for.
-    """
-    unconfirmed = [] if watch_acts is None else [nothing_to_confirm(watch_acts=watch_acts)]
+def unchanged(
+    enforcement: Enforcement, made: CompiledChange, *, is_to_confirm: bool
+) -> ChangeAnswer:
+    """Say that *made* is what *enforcement* has made active already; *is_to_confirm*: a confirmation was asked for."""
+    now, files = enforcement.now, enforcement.files
+    watch_acts = files is not None and files.acts_for_good
+    unconfirmed = [nothing_to_confirm(watch_acts=watch_acts)] if is_to_confirm else []
     return {
         "generation": now.generation,
         "previous": now.generation,
@@ -59,4 +58,14 @@ def unchanged(made: CompiledChange, now: ActiveSet, *, watch_acts: bool | None) 
         "warnings": [*made.warnings, *unconfirmed],
         "refused": [each.as_dict() for each in made.now.refused],
         "rules": now.n_rules,
+        "posture": enforcement.posture().as_dict(),
+    }
+
+
+def confirmed(enforcement: Enforcement, *, waited: bool) -> Confirmation:
+    """Say that what *enforcement* has made active stays; *waited*: until now that was open."""
+    return {
+        "generation": enforcement.now.generation,
+        "unchanged": not waited,
+        "posture": enforcement.posture().as_dict(),
     }

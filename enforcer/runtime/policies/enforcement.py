@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.errors import ControlError, KernelError
+from enforcer.errors import ControlError
 from enforcer.identity.workloads import Workloads
 from enforcer.kernel import entries
 from enforcer.kernel.image_map import is_same
 from enforcer.libbpf import heap
 from enforcer.policy.model.policy import Mode
 from enforcer.runtime.policies.active import ActiveSet, Pending
-from enforcer.runtime.policies.change_answers import changed, unchanged
+from enforcer.runtime.policies.change_answers import changed, confirmed, unchanged
 from enforcer.runtime.policies.commit import Proposal, activate
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import CompiledChange, Order, make_apart, print_apart
+from enforcer.runtime.policies.confirmation import ConfirmationWatch
 from enforcer.runtime.policies.container_changes import ContainerWatch
 from enforcer.runtime.policies.container_mounts import ContainerMounts
 from enforcer.runtime.policies.file_changes import FileChanges
 from enforcer.runtime.policies.newcomers import Newcomers
-from enforcer.runtime.policies.policies_state import policies_state
+from enforcer.runtime.policies.policies_state import policies_state, posture_of
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gaps
 from enforcer.runtime.sessions.counts import Counts
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         PolicyState,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.posture import Posture
     from enforcer.runtime.control.report import PolicyFacts
     from enforcer.runtime.policies.compact import CompactCopy
     from enforcer.runtime.policies.last_good import LastGood
@@ -59,8 +61,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Enforcement"]
 
-_GRACE = 0.05  # seconds after the kernel's clock, when the daemon looks what counts now
-_AGAIN = 1.0
 _LOOK = 0.3  # seconds between two looks at the policy files
 
 
@@ -120,12 +120,13 @@ class Enforcement:
         Raises:
             KernelError: it is too late, or the kernel refuses.
         """
-        if self.pending is None:
-            return {"generation": self.now.generation, "unchanged": True}
-        self.sessions.current.confirm()
-        self.pending = None
-        self.keep_texts()
-        return {"generation": self.now.generation, "unchanged": False}
+        waited = self.pending is not None
+        if waited:
+            self.sessions.current.confirm()
+            self.pending = None
+            self.keep_texts()
+            self.on_change()
+        return confirmed(self, waited=waited)
 
     def add(self, texts: Mapping[str, str], *, confirm_within: float | None = None) -> ChangeAnswer:
         """
@@ -293,16 +294,17 @@ class Enforcement:
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
         self.containers.mounts.tell(made.now.workloads or ())
         done = activate(self.sessions, self.store, proposal)
-        self.now = proposal.new
+        # A reload is another attempt; other changes leave what came back as it is.
+        self.now = attrs.evolve(proposal.new, is_return=old.is_return and files is not None)
         swapped = time.monotonic()
         if confirm_within is not None:
             expires_ns = self.sessions.current.expires_ns
-            self._wait(Pending(confirm_within, expires_ns, proposal.before))
+            self.wait_to_confirm(confirm_within, expires_ns, proposal.before)
         if files is None:  # not for each container that comes and goes
             self.keep_texts()
         self.on_change()
         seconds: ChangeSeconds = {"compile": compiled - began, "swap": swapped - compiled}
-        return changed(made, old.generation, done, seconds, confirm_within)
+        return changed(self, made, old.generation, done, seconds)
 
     def _order(
         self,
@@ -343,8 +345,8 @@ class Enforcement:
         # What differs may be a file of which nothing is active.
         self.now = self.now.like(made.now)
         self.keep_texts()
-        acts = self.files is not None and self.files.acts_for_good
-        return unchanged(made, self.now, watch_acts=None if confirm_within is None else acts)
+        self.on_change()
+        return unchanged(self, made, is_to_confirm=confirm_within is not None)
 
     def keep_texts(self) -> None:
         """Keep for a later start what each file says, once nothing can take it back."""
@@ -353,44 +355,15 @@ class Enforcement:
 
     # ---- Confirmation --------------------------------------------------------------------------
 
-    def _wait(self, pending: Pending) -> None:
-        self.pending = pending
-        self.reactor.after(max(0.0, pending.left) + _GRACE, lambda: self._expire(pending))
-
     def wait_to_confirm(self, seconds: float, expires_ns: int, before: ActiveSet | None) -> None:
         """Let what was begun be taken back at *expires_ns* unless it is confirmed."""
-        self._wait(Pending(seconds, expires_ns, before))
+        ConfirmationWatch(self).begin(Pending(seconds, expires_ns, before))
 
-    def _expire(self, pending: Pending) -> None:
-        """The kernel has gone back by itself; follow it."""
-        if self.pending is not pending:
-            return
-        if self.sessions.current.generation == self.now.generation:  # not yet, by its clock
-            self.reactor.after(_GRACE, lambda: self._expire(pending))
-            return
-        before = pending.before
-        if before is None:
-            self.report(f"not confirmed within {pending.seconds:g} s: nothing is active any more")
-            self.pending = None
-            self.on_end()
-            return
-        try:
-            self.sessions.current.fall_back()
-        except KernelError as error:
-            # The fallback counts all the same; only the next change must wait.
-            self.report(f"cannot go back to the previous policies, trying again: {error}")
-            self.reactor.after(_AGAIN, lambda: self._expire(pending))
-            return
-        # What the files say now was not confirmed: only another change of them is activated.
-        self.now = attrs.evolve(before, since=time.monotonic())
-        self.pending = None
-        if self.files is not None:
-            self.files.forget()
-        self.report(
-            f"not confirmed within {pending.seconds:g} s: the previous policies are active again "
-            f"(generation {before.generation}); correct the policy files before the next reload"
-        )
-        self.on_change()
+    # ---- What is told --------------------------------------------------------------------------
+
+    def posture(self) -> Posture:
+        """What is enforced now: everybody who is told of it is told this."""
+        return posture_of(self)
 
     def describe(self) -> PoliciesState:
         """What ``status`` says beside the session's own numbers."""

@@ -4,13 +4,37 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
+
+from enforcer.runtime.control.posture import Posture, Tally
 
 if TYPE_CHECKING:
     from enforcer.runtime.control.answers import PoliciesState
     from enforcer.runtime.policies.enforcement import Enforcement
 
-__all__ = ["policies_state"]
+__all__ = ["policies_state", "posture_of"]
+
+
+def posture_of(enforcement: Enforcement) -> Posture:
+    """Compute what *enforcement* enforces now: the one value that all outlets tell."""
+    now, pending, sessions = enforcement.now, enforcement.pending, enforcement.sessions
+    return Posture(
+        tally=Tally.of(now.facts),
+        rules=now.n_rules,
+        programs=len({name for names in sessions.operations.values() for name in names}),
+        refused_files=len(now.refused),
+        confirm=None if pending is None else _confirmed_by(enforcement),
+        confirm_until=None if pending is None else round(time.time() + pending.left, 1),
+        returned=now.is_return,
+        outlives=enforcement.store is not None and sessions.current.is_kept,
+    )
+
+
+def _confirmed_by(enforcement: Enforcement) -> str | None:
+    """Return what confirms a change; None: nothing can, since nobody but the service manager may change anything."""
+    guard = enforcement.sessions.current.guard
+    return None if guard is not None and guard.verifier is None else "enforcer confirm"
 
 
 def policies_state(enforcement: Enforcement) -> PoliciesState:
@@ -20,6 +44,7 @@ def policies_state(enforcement: Enforcement) -> PoliciesState:
     is_kept = session.is_kept
     return {
         "policies": enforcement.policies(),
+        "posture": enforcement.posture().as_dict(),
         "generationSeconds": round(now.age, 1),
         "pending": None
         if pending is None

@@ -12,7 +12,7 @@ import itertools
 import json
 import platform
 import time
-from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NotRequired, TypedDict
 
 import attrs
 
@@ -21,6 +21,7 @@ from enforcer.identity.naming import boot_id
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.text.digest import digest_of
 from enforcer.runtime.control.first_denials import MAX_DENIALS, FirstDenial, FirstDenials
+from enforcer.runtime.control.posture import PostureDocument
 from enforcer.runtime.policies.shares import fitting, sharer
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class ResultsDocument(TypedDict):
     mode: Annotated[
         Literal["enforce", "audit"], "audit: nothing is refused, whatever policies say."
     ]
+    posture: NotRequired[Annotated[PostureDocument, "What is enforced."]]
     lost: Annotated[int, "Records that were lost."]
     problem: Annotated[
         str,
@@ -135,6 +137,8 @@ class ResultsFile:
 
     def _document(self, enforcement: Enforcement, health: Health) -> ResultsDocument:
         records = health["records"]
+        posture = enforcement.posture()
+        only_audits = enforcement.sources.audit and not posture.tally.enforcing
         policies, omitted = _bounded(list(self._policies(enforcement)))
         return {
             "version": 1,
@@ -143,7 +147,8 @@ class ResultsFile:
             "boot": boot_id(),
             "time": round(time.time(), 1),
             "generation": health["generation"],
-            "mode": "audit" if enforcement.sources.audit else "enforce",
+            "mode": "audit" if only_audits else "enforce",
+            "posture": posture.as_dict(),
             "lost": records["lostDecisions"] + records["lostActivity"] + records["malformed"],
             "problem": enforcement.problem[:_MAX_MESSAGE],
             "policies": policies,

@@ -301,6 +301,7 @@ def _made(
             "correct them, or activate them with: enforcer reload"
         )
         made, window = make_apart(attrs.evolve(order, written=_written(state), keep=None)), None
+        made = attrs.evolve(made, now=attrs.evolve(made.now, is_return=True))
     return attrs.evolve(made, now=made.now.after(state.unconfirmed)), window
 
 

@@ -33,12 +33,18 @@ def attempt(
         return error
     for line in (*answer["lines"], *answer["warnings"]):
         report(line)
+    posture = answer["posture"]
     if answer["unchanged"]:
-        report(f"nothing differs, generation {answer['generation']} stays active")
+        report(
+            f"nothing differs, generation {answer['generation']} stays active: {posture['sentence']}"
+        )
         return None
-    within = answer["confirmWithin"]
-    unless = f"; for {within:g} s unless confirmed: enforcer confirm" if within else ""
-    report(f"generation {answer['generation']} active{unless}")
+    unless = ""
+    if within := answer["confirmWithin"]:
+        how = posture["confirm"]
+        unless = f"; for {within:g} s unless confirmed: {how}"
+        unless = unless if how is not None else f"; for {within:g} s, and nothing can confirm it"
+    report(f"generation {answer['generation']} active: {posture['sentence']}{unless}")
     return None
 
 

@@ -129,7 +129,7 @@ def test_confirm(served, run):
     )  # fmt: skip
     assert not document("confirm", run("confirm", "-o", "json")[1])["unchanged"]
     served.policies.answer = {"generation": 7, "unchanged": True}
-    assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays\n"
+    assert run("confirm")[1] == "enforcer: nothing awaits confirmation: generation 7 stays active\n"
     assert document("confirm", run("confirm", "--json")[1]) == {
         "version": 1, "generation": 7, "unchanged": True,
     }  # fmt: skip
@@ -186,6 +186,8 @@ def test_list(run):
         "/etc/enforcer/policies/web.yaml\n"
         "a       audit        disabled      2      3      1,200  added   "
         "/etc/enforcer/policies/web.yaml\n"
+        "\n"
+        "nothing is enforced: 1 policy only audits (set at run time: web), 2 rules, 3 programs\n"
     )
 
 

@@ -200,7 +200,7 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
     out, err = capfd.readouterr()
     assert (0, None) == (code, asking.error), err
     assert f"policies reloaded by {ME}" in err
-    assert "1 policy, 1 rule, 3 programs, started in" in out
+    assert "1 policy enforces, 1 rule, 3 programs, started in" in out
     assert "enforcer: stopped after" in out
     (policy,) = got["policy-list"]["policies"]
     assert [policy] == got["status"]["status"]["policies"]
@@ -245,7 +245,7 @@ def test_records_alone_go_to_standard_output(session, words, tmp_path, capfd, mo
     assert (0, None) == (code, asking.error), err
     (record,) = map(json.loads, out.splitlines())
     assert "/srv/vault" == record["object"]["path"]
-    assert "enforcer: active: 1 policy" in err
+    assert "enforcer: active: 1 policy enforces" in err
     assert "enforcer: stopped after" in err
     assert ["json log standard output"] == [sink["name"] for sink in got["sinks"]]
 
@@ -285,7 +285,7 @@ def test_a_tolerant_start_says_what_is_refused(session, words, tmp_path, capfd, 
 
     out, err = capfd.readouterr()
     assert (0, None) == (code, asking.error), err
-    assert "active: 1 policy, 1 rule, 3 programs, 2 files refused" in out
+    assert "active: 1 policy enforces, 1 rule, 3 programs, 2 files refused" in out
     assert f"{other}:1:" in err or f"{other}:2:" in err
     refused, older, instead = got
     assert [False, True] == [each["kept"] for each in refused]
@@ -523,7 +523,7 @@ def test_the_end_waits_for_nobody_for_ever(session, words, tmp_path, monkeypatch
 
     assert (0, None) == (code, asking.error)
     assert session.is_ended
-    assert b"enforcer: active: 1 policy" in pager.got
+    assert b"enforcer: active: 1 policy enforces" in pager.got
 
 
 def test_what_an_end_leaves_is_said_to_all_alike(session, words, tmp_path, monkeypatch, capfd):

@@ -364,7 +364,7 @@ def test_the_service_manager_hears_how_things_are(bench, tmp_path):
 
     assert [message for message in heard if message != b"WATCHDOG=1"] == [
         b"STATUS=active",
-        b"READY=1",
+        b"READY=1\nSTATUS=" + FakePolicyControl().posture().line.encode(),
         b"RELOADING=1\nMONOTONIC_USEC=5",
         b"READY=1",
         b"STOPPING=1",

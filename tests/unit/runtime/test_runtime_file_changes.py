@@ -21,6 +21,7 @@ from enforcer.runtime.policies.file_changes import FileChanges
 ANSWER = {
     "generation": 2,
     "unchanged": False,
+    "posture": {"sentence": "1 policy enforces", "confirm": "enforcer confirm"},
     "lines": [],
     "warnings": [],
     "confirmWithin": None,

@@ -129,7 +129,7 @@ def test_labels_are_few(state):
         for label in sample.labels
     }
 
-    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring", "kept", "outcome"}  # fmt: skip
+    assert labels == {"version", "policy", "rule", "mode", "enforced", "action", "kind", "output", "event", "of", "ring", "kept", "outcome", "state"}  # fmt: skip
 
 
 def test_a_family_without_samples_is_left_out():

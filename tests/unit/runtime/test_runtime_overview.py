@@ -28,6 +28,7 @@ from enforcer.runtime.control import overview as module
 from enforcer.runtime.control.beats import Beats
 from enforcer.runtime.control.dashboard_client import Conversation, Feed
 from enforcer.runtime.control.overview import Overview
+from enforcer.runtime.control.posture import Posture, Tally
 from enforcer.runtime.control.protocol import Client, encode
 from enforcer.runtime.control.record_filter import RecordFilter
 from enforcer.runtime.control.tops import Tops
@@ -260,6 +261,9 @@ class SlowPolicies:
 
     def __init__(self, clock, seconds):
         self.clock, self.seconds, self.asked = clock, seconds, 0
+
+    def posture(self):
+        return Posture(tally=Tally(), rules=0, programs=0)
 
     def describe(self):
         self.asked += 1

@@ -14,6 +14,7 @@ from enforcer.cli.schemas import schema
 from enforcer.identity.container import Container
 from enforcer.identity.resolver import Identity
 from enforcer.identity.workload_files import PodFacts
+from enforcer.runtime.control.posture import Posture, Tally
 from enforcer.runtime.policies import results
 from enforcer.runtime.policies.results import ResultsFile
 from enforcer.runtime.policies.tolerance import RefusedFile
@@ -62,6 +63,7 @@ def served(clock):
         problem="",
         sources=SimpleNamespace(audit=False),
         sessions=SimpleNamespace(counts=lambda: counts),
+        posture=lambda: Posture(tally=Tally(), rules=0, programs=0),
     )
     file = File()
     denials = ResultsFile(file).serve(enforcement, lambda: HEALTH)
