@@ -107,6 +107,7 @@ ONE_ENGINE = frozenset(
         "test_around_spelling.py",
         "test_around_views.py",
         "test_attempts.py",
+        "test_extremes.py",
         "test_fast.py",
         "test_files.py",
         "test_fuse.py",
