@@ -24,7 +24,7 @@ import compiled
 import pytest
 from ears import Ear
 from engine import Engine, attempt, running
-from patience import scaled
+from patience import scaled, wait_until
 
 ROOT = Path("/opt/enforcer-test-around")
 PROGRAM = ROOT / "around"
@@ -428,23 +428,38 @@ def ranged(place) -> dict[str, int]:
     }
 
 
+def _sends_to_all() -> bool:
+    """Whether the kernel takes a datagram to all in reach: not before the device has a carrier and a route."""
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as it:
+        try:
+            it.sendto(b"", ("ff02::1", PORT + 1, 0, socket.if_nametoindex("veth-around")))
+        except OSError:
+            return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def network(place) -> Iterator[Ear]:
-    """Another machine of the network, and what it hears."""
+    """
+    Another machine of the network, and what it hears.
+
+    An address without duplicate address detection is not tentative, so the kernel sends from it at once.
+    """
     for line in (
         "netns add around",
         "link add veth-around type veth peer name veth0 netns around",
         "address add 10.9.66.1/24 broadcast + dev veth-around",
-        "link set veth-around up",
         f"-n around address add {REMOTE}/24 broadcast + dev veth0",
         "-n around address add 10.9.66.3/24 dev veth0",
         "-n around link set veth0 up",
+        "link set veth-around up",
+        "-6 address add fe80::66/64 dev veth-around nodad",
         "route add 239.0.0.0/8 dev veth-around",
         "route add 224.0.0.0/8 dev veth-around",
         "route add 255.255.255.255 dev veth-around",
     ):
         subprocess.run(["ip", *line.split()], check=True)
-    Path("/proc/sys/net/ipv6/conf/veth-around/accept_dad").write_text("0")
+    wait_until(_sends_to_all, "veth-around has no address of version 6 to send from", 10, 0.05)
     here = os.open("/proc/self/ns/net", os.O_RDONLY)
     with Path("/run/netns/around").open() as there:
         os.setns(there.fileno(), os.CLONE_NEWNET)
