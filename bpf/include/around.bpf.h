@@ -71,6 +71,20 @@ static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx
 	return m;
 }
 
+/*
+ * Is an anonymous inode a new userfaultfd? Who has one writes into what its maker maps, executable pages of private
+ * mappings of a tmpfs among them, and no hook is asked: not when it is told of a range, nor when it fills a page.
+ */
+static __always_inline int enf_is_userfault(const struct qstr *name)
+{
+	char kind[16] = {};
+	__u64 text = 0;
+
+	bpf_probe_read_kernel(&text, sizeof(text), &name->name);
+	bpf_probe_read_kernel_str(kind, sizeof(kind), (const void *)text);
+	return !__builtin_memcmp(kind, "[userfaultfd]", 14);
+}
+
 /* What is to be changed of an inode. */
 struct enf_change {
 	__u64 dentry;

@@ -122,3 +122,20 @@ int BPF_PROG(enf_mprotect_code, struct vm_area_struct *vma, unsigned long reqpro
 		known->state = ENF_CODE_FOREIGN;
 	return 0;
 }
+
+/* Also where it is never used: what it will fill is not seen (enf_is_userfault()). Fails closed. */
+SEC("lsm/inode_init_security_anon")
+int BPF_PROG(enf_userfault_code, struct inode *inode, const struct qstr *name,
+	     const struct inode *context, int ret)
+{
+	struct enf_code *known;
+
+	if (ret)
+		return ret;
+	if (!enf_is_userfault(name))
+		return 0;
+	known = enf_trusted_code();
+	if (known)
+		known->state = ENF_CODE_FOREIGN;
+	return 0;
+}

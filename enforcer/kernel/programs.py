@@ -152,6 +152,9 @@ CODE: Final = (
     ProgramSpec("enf_fork_code", "task_alloc", role=Role.IDENTITY, facts=_TRUSTED_CODE),
     ProgramSpec("enf_mmap_code", "mmap_file", role=Role.IDENTITY, facts=_TRUSTED_CODE),
     ProgramSpec("enf_mprotect_code", "file_mprotect", role=Role.IDENTITY, facts=_TRUSTED_CODE),
+    ProgramSpec(
+        "enf_userfault_code", "inode_init_security_anon", role=Role.IDENTITY, facts=_TRUSTED_CODE
+    ),
 )
 
 NAMES: Final = (

@@ -14,7 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +51,24 @@ static void *map(const char *file, int prot)
 
 	need(fd >= 0, file);
 	return mmap(0, PAGE, prot, MAP_PRIVATE, fd, 0);
+}
+
+/* Put code into a page of a private mapping of *file*, on a tmpfs, which stays as it is. */
+static void fill(const char *file)
+{
+	static const unsigned char code[PAGE] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* return 42 */
+	char *page = map(file, EXEC);
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register here = {
+		.range = { (unsigned long)page, PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	struct uffdio_copy copy = { (unsigned long)page, (unsigned long)code, PAGE };
+
+	need(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd");
+	need(!ioctl(fd, UFFDIO_REGISTER, &here) && !ioctl(fd, UFFDIO_COPY, &copy), "fill");
+	need(((int (*)(void))page)() == 42, "run");
 }
 
 static int map_for_parent(void *file)
@@ -199,6 +221,8 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "read, then executable")) {
 		page = map(file, PROT_READ);
 		need(page != MAP_FAILED && !mprotect(page, PAGE, EXEC), mode);
+	} else if (!strcmp(mode, "filled")) {
+		fill(file);
 	} else if (!strcmp(mode, "load")) {
 		need(!!load(file), mode);
 	} else if (!strcmp(mode, "load in thread")) {
@@ -231,6 +255,13 @@ int main(int argc, char **argv)
 		need(!!load(file), mode);
 		execl(argv[0], argv[0], argv[1], NULL);
 		need(0, mode);
+	} else if (!strcmp(mode, "dump")) { /* what it has read is in its core file, if there is one */
+		const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+		status = open(argv[1], O_RDONLY);
+		need(status >= 0 && read(status, area, sizeof(area)) > 0, mode);
+		need(!setrlimit(RLIMIT_CORE, &all), mode);
+		raise(SIGQUIT);
 	} else if (!strcmp(mode, "wait")) {
 		while (read(0, area, 1) == 1) { /* l: load FILE first */
 			need(area[0] != 'l' || load(file), mode);

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,7 +38,14 @@ spec:
         notProcess: {{binary: {KEEPER}, trustedCode: true}}
       action: deny
       onError: allow
+    - file: create
+      match:
+        path: {{notGlob: [/run/keeper/**]}}
+        process: {{binary: {KEEPER}}}
+      action: deny
 """
+CORES = ROOT / "cores"
+CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
 OPEN, SHUT = 0, errno.EPERM
 TRACED = """
 import ctypes, os, sys
@@ -73,6 +81,7 @@ def _library(name: str) -> str:
     return str(ROOT / "libraries" / name)
 
 
+IN_MEMORY = str(ROOT / "memory" / "good.so")  # of a tmpfs
 MINE, GOOD, COPY = _library("mine.so"), _library("good.so"), _library("copy.so")
 
 FOREIGN = {
@@ -96,6 +105,7 @@ FOREIGN = {
     "written before": Way(("written", GOOD)),
     "anonymous": Way(("anonymous",)),
     "made executable": Way(("protected",)),
+    "filled by a userfaultfd": Way(("filled", IN_MEMORY)),
     "traced from before": Way(starter=(sys.executable, "-ISc", TRACED)),
 }
 OWN = {
@@ -103,6 +113,7 @@ OWN = {
     "preload": Way(env={"LD_PRELOAD": GOOD}),
     "loaded later": Way(("load", GOOD)),
     "loaded by another thread": Way(("load in thread", GOOD)),
+    "loaded from memory": Way(("load", IN_MEMORY)),
     "mapped to be read": Way(("read, then executable", GOOD)),
     "a child in the same memory": Way(("beside a thread", GOOD)),
     "a child that runs another program": Way(("spawn",)),
@@ -112,9 +123,10 @@ OWN = {
 
 
 def _furnish() -> None:
-    for name in ("libraries", "path", "nosuid"):
+    for name in ("libraries", "path", "nosuid", "memory", "cores"):
         (ROOT / name).mkdir(parents=True)
     ROOT.chmod(0o755)
+    CORES.chmod(0o777)
     compiled.place("keeper", KEEPER)
     for name in ("mine", "good", "copy", "audit", "group", "world"):
         compiled.place("audit-library", Path(_library(f"{name}.so")))
@@ -127,7 +139,9 @@ def _furnish() -> None:
     subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "nosuid,mode=755", "x", ROOT / "nosuid"], check=True
     )
-    shutil.copy(GOOD, ROOT / "nosuid" / "good.so")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "x", ROOT / "memory"], check=True)
+    for name in ("nosuid", "memory"):
+        shutil.copy(GOOD, ROOT / name / "good.so")
     for secret in (SECRET, LENIENT):
         secret.write_text("secret\n")
 
@@ -169,6 +183,23 @@ class Stage:
     strict: Waiting
     lenient: Waiting
     controls: dict[str, int]
+    dumped: bytes
+    """The core file of the keeper without the daemon."""
+
+
+def _dump(keeper: Path, secret: Path) -> bytes:
+    """Return the core file of *keeper*, which a user of it has dump core after it has read *secret*; b"": none."""
+    for path in CORES.iterdir():
+        path.unlink()
+    who = {"user": USER, "group": USER, "extra_groups": []}
+    before = CORE_PATTERN.read_text()
+    CORE_PATTERN.write_text(f"{CORES}/core")
+    try:
+        ended = attempt(str(keeper), str(secret), "dump", **who)
+    finally:
+        CORE_PATTERN.write_text(before)
+    assert -signal.SIGQUIT == ended.returncode, ended
+    return b"".join(path.read_bytes() for path in CORES.iterdir())
 
 
 @pytest.fixture(scope="module")
@@ -178,15 +209,16 @@ def stage(tmp_path_factory) -> Iterator[Stage]:
     (folder / "policies").mkdir()
     (folder / "policies" / "code.yaml").write_text(POLICY)
     controls = {name: way.run() for name, way in FOREIGN.items()}
+    dumped = _dump(KEEPER, SECRET)
     found = Waiting.begin(), Waiting.begin(LENIENT)
     with managed(folder, folder / "policies") as daemon:
         daemon.start()
-        yield Stage(daemon, *found, controls)
+        yield Stage(daemon, *found, controls, dumped)
         daemon.stop()
     for each in found:
         each.end()
     assert not any(leftovers().values())
-    subprocess.run(["umount", ROOT / "nosuid"], check=True)
+    subprocess.run(["umount", ROOT / "nosuid", ROOT / "memory"], check=True)
     shutil.rmtree(ROOT)
 
 
@@ -209,6 +241,17 @@ def test_who_else_is_refused_as_before(stage):
 
     assert b"not permitted" in attempt("/usr/bin/cat", str(SECRET)).stderr
     assert SHUT == attempt(str(stolen), str(SECRET)).returncode
+
+
+def test_program_that_may_make_no_files_leaves_no_core(stage):
+    other = ROOT / "path" / "other"
+    shutil.copy(KEEPER, other)
+    readable = ROOT / "readable"
+    readable.write_text("no secret\n")
+    assert b"secret\n" in stage.dumped
+
+    assert b"" == _dump(KEEPER, SECRET)
+    assert b"no secret\n" in _dump(other, readable)
 
 
 def test_file_without_a_name_is_not_trusted(stage):

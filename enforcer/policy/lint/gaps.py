@@ -76,6 +76,29 @@ def trusted_by_name(policy: Policy, host: Host) -> Iterator[Issue]:
 
 
 @check
+def core_of_trusted(policy: Policy, host: Host) -> Iterator[Issue]:
+    """A program that alone may read a file, and whose core file anybody who starts it may read."""
+    del host
+    for rule in policy.rules:
+        trusted = rule.subject.not_process
+        if not _refuses(rule, Op.READ) or not any(
+            flag.wanted and flag.field.name == "trustedCode" for flag in trusted.flags
+        ):
+            continue
+        binaries = {c for c in trusted.conditions if c.field.dim is Dim.EXE}
+        if not any(
+            _refuses(other, Op.CREATE) and binaries & set(other.subject.process.conditions)
+            for other in policy.rules
+        ):
+            yield info(
+                rule.span,
+                f"rule {rule.name!r} does not protect what the trusted program has read from who "
+                "makes it dump core: refuse that binary to create files elsewhere (file create)",
+                folds=True,
+            )
+
+
+@check
 def drift_of_no_overlay(policy: Policy, host: Host) -> Iterator[Issue]:
     """What images brought, asked where that cannot be told."""
     del host
@@ -133,6 +156,10 @@ def ended_by_cgroup(policy: Policy, host: Host) -> Iterator[Issue]:
                 "/sys/fs/cgroup/**/cgroup.kill, too; signals that the kernel sends for a "
                 "descriptor (F_SETOWN, F_SETSIG) are not matched either",
             )
+
+
+def _refuses(rule: Rule, op: Op) -> bool:
+    return rule.action.verb >= Verb.DENY and any(op in each.ops for each in rule.operations)
 
 
 def _is_by_name(process: Process) -> bool:

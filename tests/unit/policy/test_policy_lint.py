@@ -280,6 +280,10 @@ def test_a_default_can_stop_the_machine_too():
             "{file: read, match: {path: /a, notLineage: {binary: /b}}, action: deny}",
             "trusted-by-name",
         ),
+        (
+            "{file: read, match: {path: /a, notProcess: {binary: /b, trustedCode: true}}, action: deny}",
+            "core-of-trusted",
+        ),
         ("{exec: {}, match: {path: /a, lineage: {binary: /nope}}, action: log}", "missing-path"),
         ("{exec: {}, match: {path: /a, ancestors: {binary: /b}}, action: kill}", "ancestors-alone"),
         (
@@ -322,6 +326,10 @@ def test_remarks(rule, check):
             "{file: read, match: {path: /a, notProcess: {binary: /b, unit: c.service}}, action: deny}"
         ],
         ["{file: read, match: {path: /a, process: {binary: /b}}, action: deny}"],
+        [
+            "{file: read, match: {path: /a, notProcess: {binary: /b, trustedCode: true}}, action: deny}",
+            "{file: create, match: {path: {notGlob: [/run/b/**]}, process: {binary: /b}}, action: deny}",
+        ],
         ["{file: create, match: {path: /nope}, action: deny}"],
         ["{file: read, match: {lineage: {binary: /b}}, action: deny}"],
         ["{file: read, match: {ancestors: {binary: /b}}, action: log}"],
@@ -466,6 +474,7 @@ def test_every_check_is_tested():
         "spelled-otherwise",
         "shadowed-rule",
         "trusted-by-name",
+        "core-of-trusted",
         "soft-signal",
         "variable-in-path",
     } == set(CHECKS)
