@@ -247,6 +247,7 @@ soak: build
 		$(VENV)/bin/pytest -p no:cacheprovider -v -s \
 		tests/vm/test_reload.py tests/vm/test_survival.py tests/vm/test_race.py \
 		tests/vm/test_fast.py tests/vm/test_growth.py tests/vm/test_remembered.py \
+		tests/vm/test_hunt_*.py \
 		tests/soak/test_soak.py && \
 		$(VENV)/bin/python tests/soak/timing.py" 2>&1 | tee build/soak/soak.log
 

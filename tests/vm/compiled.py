@@ -85,6 +85,7 @@ _RECIPES = {
     "contained": Recipe("contained.c", ("-O1", "-static")),
     "cost": Recipe("cost.c", ("-static", "-O2")),
     "deeds": Recipe("deeds.c", ("-pthread",)),
+    "hunt-sockets": Recipe("hunt/sockets.c", _SEARCHER, others=_HUNT),
     "keeper": Recipe("keeper.c", ("-O1", "-pthread", "-ldl")),
     "launch": Recipe("launch.c", ("-O1", "-pthread")),
     "mark": Recipe("mark.c", ("-O1", "-static")),
