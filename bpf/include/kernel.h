@@ -168,6 +168,7 @@ struct rb_root {
 
 struct mnt_namespace {
 	struct ns_common ns;
+	struct mount *root;
 	struct list_head list; /* of mounts */
 	__u64 event;	       /* another number after each change of its mounts */
 };
@@ -642,6 +643,10 @@ enum dentry_flags {
 #define ENF_SB_KERNMOUNT (1UL << 22) /* mounted by the kernel for its own use */
 #define ENF_SB_NOUSER (1UL << 31)    /* of the kernel's own: pipes, sockets, memfd */
 #define ENF_FSCONFIG 431	     /* fsconfig(2), of 64 and of 32 bits */
+#define ENF_OPEN_TREE 428	     /* open_tree(2) */
+#define ENF_FSMOUNT 432		     /* fsmount(2) */
+#define ENF_OPEN_TREE_ATTR 467	     /* open_tree_attr(2) */
+#define ENF_NSFS_MAGIC 0x6e736673    /* of files of namespaces */
 #define ENF_MOUNT 165		     /* mount(2) */
 #define ENF_MOUNT_32 21
 #define ENF_X32_CALL 0x40000000

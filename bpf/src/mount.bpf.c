@@ -3,12 +3,13 @@
  * The tree of mounts. Of what mount(2) moves, and binds, it says only a text that the caller could make
  * mean something else before the kernel looks it up; move_mount(2) has looked it up. No hook sees
  * mount_setattr(2), nor fsmount(2): what it makes is decided on when its file system is made, and when it
- * is attached.
+ * is attached, also in a namespace that is made for it.
  *
  * Guards (ENF_OP_MOUNT_GUARD) are about the host's mounts, by which names go. Another namespace may
  * change its own, unless they are shared: then the change could reach the host.
  */
 #include "act.h"
+#include "maps.bpf.h"
 #include "read.bpf.h"
 
 #define ENF_STACKED_MAX 32 /* mounts on one place, one over the other */
@@ -50,6 +51,7 @@ __attribute__((noinline)) int enf_place(struct enf_access *a, __u64 mnt)
 		m = parent;
 	}
 	a->dentry = 0; /* unknown: onError decides */
+	enf_count(ENF_STAT_PATH_UNKNOWN);
 	a->present |= ENF_BIT64(ENF_DIM_PATH);
 	a->unknown |= ENF_BIT64(ENF_DIM_PATH);
 	return 0;
@@ -300,6 +302,58 @@ int BPF_PROG(enf_move_mount, const struct path *from, const struct path *to, int
 			return error;
 	}
 	return enf_act_onto(&a, to, ENF_OP_MOUNT);
+}
+
+/* What is mounted on the root of the mount namespace *ns*, or 0. */
+static __always_inline __u64 enf_on_root(__u64 ns)
+{
+	__u64 root = 0, head, child = 0;
+
+	enf_read(root, ns + enf_offset(struct mnt_namespace, root));
+	head = root + enf_offset(struct mount, mnt_mounts);
+	enf_read(child, head);
+	if (!root || !child || child == head)
+		return 0;
+	return child + enf_offset(struct mount, mnt) - enf_offset(struct mount, mnt_child);
+}
+
+/*
+ * Some kernels (v7.3) can mount in a namespace that open_tree(2), open_tree_attr(2) or fsmount(2) makes
+ * (OPEN_TREE_NAMESPACE, FSMOUNT_NAMESPACE), and no hook on mounts sees it. The kernel then opens that namespace
+ * for the caller, which is decided on: what is mounted there goes with it. In these calls it opens no other file
+ * of nsfs; elsewhere such a file is no mount (/proc/PID/ns/mnt).
+ */
+SEC("lsm/file_open")
+int BPF_PROG(enf_mount_namespace, struct file *file, int ret)
+{
+	struct enf_access a = {
+		.present = ENF_BIT64(ENF_DIM_BITS),
+	};
+	__u32 call = enf_call_of(bpf_get_current_task_btf());
+	__u64 mnt;
+
+	if (ret || (call != ENF_OPEN_TREE && call != ENF_OPEN_TREE_ATTR && call != ENF_FSMOUNT) ||
+	    file->f_inode->i_sb->s_magic != ENF_NSFS_MAGIC)
+		return ret;
+	/* A view of what is mounted is a new mount of it, too, as at move_mount. */
+	a.op[0] = ENF_OP_MOUNT;
+	a.op[1] = ENF_OP_BIND_MOUNT;
+	a.n_ops = call == ENF_FSMOUNT ? 1 : 2;
+	mnt = enf_on_root((__u64)file->f_inode->i_private - enf_offset(struct mnt_namespace, ns));
+	if (!mnt) { /* made in another way than is known here: all of it is unknown, and onError decides */
+		a.present |= ENF_BIT64(ENF_DIM_PATH) | ENF_BIT64(ENF_DIM_NAME) |
+			     ENF_BIT64(ENF_DIM_FSTYPE);
+		a.unknown = a.present;
+		enf_count(ENF_STAT_PATH_UNKNOWN);
+		return enf_act(&a);
+	}
+	a.bits = enf_options(mnt);
+	enf_fstype(&a, mnt);
+	enf_read(a.name, enf_mount(mnt) + enf_offset(struct mount, mnt_devname));
+	/* Its mount point is the root of its namespace: what is seen there has the name. */
+	enf_read(a.dentry, mnt + enf_offset(struct vfsmount, mnt_root));
+	a.mnt = mnt;
+	return enf_act(&a);
 }
 
 /* The new root leaves its place, the old one goes where *put_old* is. */

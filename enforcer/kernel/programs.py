@@ -241,6 +241,7 @@ HOOKS: Final = (
     _hook("enf_sb_kern_mount"),
     _hook("enf_sb_remount"),
     _hook("enf_move_mount"),
+    _hook("enf_mount_namespace"),
     _hook("enf_sb_umount"),
     _hook("enf_sb_pivotroot"),
     _hook("enf_task_kill"),

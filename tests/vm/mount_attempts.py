@@ -30,6 +30,7 @@ from attempting import (
 
 _MOUNT, _UMOUNT2, _PIVOT_ROOT = 165, 166, 155
 _OPEN_TREE, _MOVE_MOUNT, _FSOPEN, _FSCONFIG, _FSMOUNT, _FSPICK = 428, 429, 430, 431, 432, 433
+_OPEN_TREE_ATTR = 467
 _RDONLY, _NOSUID, _REMOUNT, _MOVE, _SHARED = 0x1, 0x2, 0x20, 0x2000, 1 << 20
 _EMPTY_PATH = 4  # MOVE_MOUNT_F_EMPTY_PATH
 _SET_FLAG, _SET_STRING, _CREATE, _RECONFIGURE = 0, 1, 6, 7
@@ -133,6 +134,43 @@ def bind_above(path: str) -> None:
 def bind_by_descriptor(path: str) -> None:
     tree = _call(_OPEN_TREE, AT_FDCWD, f"{path}.source", 1)  # OPEN_TREE_CLONE
     _call(_MOVE_MOUNT, tree, "", AT_FDCWD, path, _EMPTY_PATH)
+
+
+def has_new_namespaces() -> bool:
+    """Can the kernel mount in a namespace that it makes for that?"""
+    context = LIBC.syscall(_FSOPEN, b"tmpfs", 0)
+    if context < 0 or LIBC.syscall(_FSCONFIG, context, _CREATE, None, None, 0):
+        return False
+    namespace = LIBC.syscall(_FSMOUNT, context, 2, 0)
+    os.close(context)
+    if namespace < 0:
+        return False
+    os.close(namespace)
+    return True
+
+
+@ATTEMPTS.add
+def tree_in_new_namespace(path: str) -> None:
+    """Bind in a mount namespace that is made for it, and go there; no move_mount follows."""
+    namespace = _call(_OPEN_TREE, AT_FDCWD, path, 2)  # OPEN_TREE_NAMESPACE
+    check(LIBC.setns(namespace, CLONE_NEWNS))
+
+
+@ATTEMPTS.add
+def tree_attr_in_new_namespace(path: str) -> None:
+    """The same by the newer call, with no attributes to be set."""
+    namespace = _call(_OPEN_TREE_ATTR, AT_FDCWD, path, 2, None, 0)
+    check(LIBC.setns(namespace, CLONE_NEWNS))
+
+
+@ATTEMPTS.add
+def mount_in_new_namespace(path: str) -> None:
+    """Do so with a new file system, which has *path* for its source."""
+    fs = _call(_FSOPEN, "tmpfs", 0)
+    _call(_FSCONFIG, fs, _SET_STRING, "source", path, 0)
+    _call(_FSCONFIG, fs, _CREATE, None, None, 0)
+    namespace = _call(_FSMOUNT, fs, 2, _NOSUID)  # FSMOUNT_NAMESPACE
+    check(LIBC.setns(namespace, CLONE_NEWNS))
 
 
 @ATTEMPTS.add

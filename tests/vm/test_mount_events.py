@@ -77,6 +77,13 @@ CASES = [
     Case("unmount_lazily", "unmount", "here", extra="unmountFlags: lazy", label="lazy"),
     Case("pivot", "pivotRoot", is_own_namespace=True),
 ]
+if mount_attempts.has_new_namespaces():
+    CASES += [
+        Case("tree_in_new_namespace", "bind", is_own_namespace=True),
+        Case("tree_in_new_namespace", "any", is_own_namespace=True),
+        Case("tree_in_new_namespace", "mount", is_own_namespace=True),
+        Case("tree_attr_in_new_namespace", "bind", is_own_namespace=True),
+    ]
 _BY_NAME = {case.name: case for case in CASES}
 
 
@@ -151,6 +158,9 @@ _BINDS = {
     "bind_above_by_long_source": False,
 }
 
+# The paths of rules that do not hold for a new file system in a new namespace, which has no host name.
+_NAMED = {"root": "/", "all": "/**", "below": "/mnt/**"}
+
 
 def _sources() -> str:
     """To bind only what is below one directory, told by how it is written."""
@@ -159,8 +169,16 @@ def _sources() -> str:
         f"{{prefix: {_SOURCES}/{name}/object.source/, notContains: /../}}}}\n    action: allow\n"
         for name in _BINDS
     )
+    named = "".join(
+        f"  - name: in-{name}\n    mount: mount\n"
+        f"    match: {{path: '{path}', source: {_SOURCES}/in-{name}}}\n"
+        "    action: {deny: {errno: EDOM}}\n"
+        for name, path in _NAMED.items()
+    )
     return (
-        f"{allowed}  - name: other-source\n    mount: bind\n"
+        f"{allowed}  - name: in-new\n    mount: mount\n    match: {{source: {_SOURCES}/in-new}}\n"
+        "    action: {deny: {errno: EDOM}}\n"
+        f"{named}  - name: other-source\n    mount: bind\n"
         f"    match: {{path: {_SOURCES}/**}}\n    action: {{deny: {{errno: EDOM}}}}\n"
     )
 
@@ -295,6 +313,23 @@ def test_source_that_cannot_be_read_whole_is_not_known(name, daemon) -> None:
     assert (0 if _BINDS[name] else _ERROR, _BINDS[name]) == (code, before != _mounts())
     is_long = name in {"bind_longer_source", "bind_above_by_long_source"}
     assert is_long == (kernel_counts()["name_unknown"] > unknown)
+
+
+def test_a_new_file_system_in_a_new_namespace_is_mounted(daemon) -> None:
+    """No move_mount follows, and its source is known all the same; where the kernel cannot do that it says so."""
+    refused = _ERROR if mount_attempts.has_new_namespaces() else errno.EINVAL
+    passed = 0 if mount_attempts.has_new_namespaces() else errno.EINVAL
+
+    assert refused == _try("mount_in_new_namespace", _SOURCES / "in-new")
+    assert passed == _try("mount_in_new_namespace", _SOURCES / "in-other")
+
+
+@pytest.mark.parametrize("name", _NAMED)
+def test_a_new_file_system_in_a_new_namespace_has_no_path(name, daemon) -> None:
+    """The host has no name for it: rules with a path do not hold."""
+    passed = 0 if mount_attempts.has_new_namespaces() else errno.EINVAL
+
+    assert passed == _try("mount_in_new_namespace", _SOURCES / f"in-{name}")
 
 
 # ---- Guards ------------------------------------------------------------------------------------

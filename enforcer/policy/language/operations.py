@@ -233,9 +233,9 @@ _ROWS: Final = (
     # ---- Mounts
     Operation(Op.MOUNT, "mount", "mount", "mount", "Mount a file system here.",
               "path source fsType mountFlags", _MOUNTED,
-              hooks="sb_mount sb_kern_mount move_mount"),
+              hooks="sb_mount sb_kern_mount move_mount file_open/enf_mount_namespace"),
     Operation(Op.BIND_MOUNT, "mount", "bind", "mount", "Show here what is mounted elsewhere.",
-              "path source", _MOUNTED, hooks="sb_mount move_mount"),
+              "path source", _MOUNTED, hooks="sb_mount move_mount file_open/enf_mount_namespace"),
     Operation(Op.REMOUNT, "mount", "remount", "mount",
               "Change the options of what is mounted here.",
               "path fsType", _FILE_OTHER, hooks="sb_mount sb_remount"),
