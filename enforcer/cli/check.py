@@ -156,7 +156,7 @@ def _check_config(file: Path) -> _Checked:
     from enforcer.cli.config import read_config
     from enforcer.cli.settings import verifier_of
 
-    settings = read_config(file)
+    settings = read_config(file, is_alone=True)
     settings.require_sense()
     settings.all_outputs()
     verifier_of(settings)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.exits import discard
 from enforcer.colours import are_forced
+from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,10 @@ __all__ = ["tell", "tell_errors", "tell_warnings"]
 def tell(messages: Iterable[Message]) -> None:
     """Print *messages*: each line, the place to show if there is one, and the severity."""
     excerpts = _excerpts()
-    for line, span, severity in messages:
+    for message, span, severity in messages:
+        line = neutral(
+            message
+        )  # it quotes keys and values, whose author may want to write to this terminal
         text = f"{line}\n" if excerpts is None else excerpts.write(line, span, severity)
         try:
             print(text, end="", file=sys.stderr)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from enforcer.sinks.address import Address
     from enforcer.sinks.spec import OutputSpec
 
-__all__ = ["Settings", "settings_from", "verifier_of"]
+__all__ = ["NO_CONFIRMATION", "Settings", "settings_from", "verifier_of"]
+
+NO_CONFIRMATION: Final = (
+    "cannot be confirmed beside protect without a key, so enforcement would end after that time: "
+    "set a key, or leave one of both out"
+)
+"""What is wrong with a time for confirmation, behind its name."""
 
 
 @attrs.frozen
@@ -101,6 +107,20 @@ class Settings:
             raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
         if self.persist and self.pins is None:
             raise UsageError("--persist needs pins: leave --no-pins out")
+        for name in self.unconfirmable:
+            raise UsageError(f"--{name.replace('_', '-')} {NO_CONFIRMATION}")
+
+    @property
+    def unconfirmable(self) -> tuple[str, ...]:
+        """
+        Names of the times within which no confirmation could come.
+
+        A protected daemon takes one from its key, or from processes of its own unit, which nobody can start later.
+        """
+        if not self.protect or self.key is not None:
+            return ()
+        times = ("confirm_within", "watch_confirm_within")
+        return tuple(name for name in times if getattr(self, name) is not None)
 
     def all_outputs(self) -> tuple[OutputSpec, ...]:
         """

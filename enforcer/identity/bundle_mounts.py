@@ -50,7 +50,9 @@ def _is_bind(mount: Any) -> bool:
         return False
     options = mount.get("options")
     named = options if isinstance(options, list) else []
-    return mount.get("type") == "bind" or any(each in _BIND for each in named)
+    return mount.get("type") == "bind" or any(
+        isinstance(each, str) and each in _BIND for each in named
+    )
 
 
 def _plain(pairs: Iterable[tuple[Any, Any]]) -> BindMounts:

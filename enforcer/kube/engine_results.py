@@ -102,7 +102,14 @@ def read_results(path: Path, tell: Callable[[str], None] = lambda _: None) -> Re
         return None
     except OSError as error:
         tell(error.strerror or str(error))
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        ValueError,
+        OverflowError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         tell(f"it makes no sense: {error!r}")
     return None  # towards unknown: what is reported then says so
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.safe_text import neutral
 from enforcer.sinks.backlog import Backlog
 from enforcer.sinks.base import NotReadyError
 from enforcer.sinks.lines import LineWriter
@@ -66,7 +67,8 @@ class Sentences:
         self._write()
 
     def _accept(self, sentence: str) -> None:
-        self.lines.append(f"enforcer: {sentence}\n".encode(errors="backslashreplace"))
+        # Names and texts of policies are in it, whose authors are not all root: none begins a line of its own.
+        self.lines.append(f"enforcer: {neutral(sentence)}\n".encode(errors="backslashreplace"))
 
     def _write(self) -> None:
         while self._waits_on is None:

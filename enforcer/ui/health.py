@@ -150,9 +150,6 @@ def _second(picture: Picture, glyphs: Glyphs) -> Row:
     health = picture.health
     pending = health.get("pending") if health is not None else None
     posture = health.get("posture") if health is not None else None
-    if posture and not posture["enforcing"]:
-        row.append((clean(posture["summary"]), "bad"))
-        row.append((f" {glyphs.dot} ", "dim"))
     if pending:
         how = posture["confirm"] if posture else "enforcer confirm"
         said = f"not confirmed, {pending['left']:.0f} s left"

@@ -383,3 +383,37 @@ def test_what_differs_is_in_the_document(write, capsys):
     assert Exit.OK == code, said.err
     kinds = {each["kind"] for each in document("convert", said.out)["findings"]}
     assert {"carried-over"} == kinds
+
+
+_FORGED = "\\nenforcer: policies reloaded by root\\e[2J\\u202e"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f'{{"{_FORGED}": 1}}',
+        f'{{exec: {{}}, action: {{allow: {{"{_FORGED}": 1}}}}}}',
+        f'{{exec: {{}}, action: "{_FORGED}"}}',
+        f'{{exec: {{}}, match: {{"{_FORGED}": 1}}, action: deny}}',
+        f'{{exec: {{}}, match: {{path: "{_FORGED}"}}, action: deny}}',
+        f'{{exec: {{}}, match: {{process: {{pod: {{labels: {{"{_FORGED}": [1]}}}}}}}}, action: deny}}',
+        f'{{exec: {{}}, match: {{process: {{binary: "{_FORGED}"}}}}, action: deny, message: "{_FORGED}"}}',
+        f'&"{_FORGED}" {{exec: {{}}}}',
+        f'!"{_FORGED}" {{exec: {{}}}}',
+        f'{{name: "{_FORGED}", exec: {{}}, action: deny, tags: ["{_FORGED}"]}}',
+    ],
+)
+def test_no_text_of_a_policy_begins_a_line_or_commands_a_terminal(tmp_path, capsys, rule):
+    """Keys and values are quoted in messages, with everything unprintable written out."""
+    file = tmp_path / "forged.yaml"
+    file.write_text(
+        "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\n"
+        f"spec: {{rules: [{rule}]}}\n"
+    )
+
+    assert main(["check", str(file)]) != Exit.OK
+
+    printed = capsys.readouterr()
+    for line in (printed.out + printed.err).splitlines():
+        assert line.isprintable()
+        assert not line.startswith("enforcer: policies reloaded")

@@ -292,3 +292,18 @@ def test_the_sample_is_valid_and_shows_every_key(tmp_path):
     assert read_config(everything).confirm_within == 60.0
     for key in KEYS:
         assert f"\n{key}:" in text or f"\n#{key}:" in text, key
+
+
+@pytest.mark.parametrize("key", ["confirmWithin", "watchConfirmWithin"])
+def test_a_time_that_nobody_could_confirm_is_refused(write, capsys, key):
+    """Beside protection without a key: at its place by check, and by a start; with a key, or without protection, not."""
+    refused = write(f"protect: true\n{key}: 1m\n")
+
+    assert Exit.USAGE == main(["check", "--config", str(refused)])
+    assert f"enforcer.yaml:2:1: {key} cannot be confirmed" in capsys.readouterr().err
+    with pytest.raises(UsageError, match="cannot be confirmed beside protect without a key"):
+        settings_from(arguments("--config", str(refused))).require_sense()
+
+    assert Exit.OK == main(["check", "--config", str(write(f"protect: false\n{key}: 1m\n"))])
+    with_key = settings_from(arguments("--config", str(refused), "--key", "/etc/key"))
+    assert () == with_key.unconfirmable

@@ -332,10 +332,10 @@ def test_what_the_daemon_says_is_shown_and_printed_later(in_place):
     in_place.type(b"\tm")
     in_place.until("Let policy vault audit")
     in_place.type(b"y")
-    in_place.until("policy vault: mode audit, set by")
+    in_place.until("policy vault: mode audit, set")
     in_place.forget()
     in_place.type(b"q")
     in_place.until("the dashboard is closed")
-    assert "policy vault: mode audit, set by" in in_place.text
+    assert "policy vault: mode audit, set" in in_place.text
     in_place.type(b"\x03")
     assert 0 == in_place.ends()

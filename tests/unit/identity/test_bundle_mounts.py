@@ -52,6 +52,7 @@ def test_what_shows_a_place_of_the_host_counts():
         json.loads(r'[{"destination": "/data", "source": "/srv/\udfff", "type": "bind"}]'),
         [_bind("/data", "/" + "x" * 5000)],
         [_bind("/data", "/srv", type="tmpfs", options="rbind")],
+        [_bind("/data", "/srv", type="tmpfs", options=[{}, ["rbind"], None])],
     ],
 )
 def test_what_is_no_such_mount_is_none(mounts):

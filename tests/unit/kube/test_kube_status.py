@@ -267,6 +267,7 @@ def test_an_agent_that_does_not_know_the_boot_believes_nothing(node, monkeypatch
         lambda path: path.write_text("[]"),
         lambda path: path.write_text(path.read_text().replace('"active"', '"perfect"')),
         lambda path: path.write_text(path.read_text().replace('"1.2.3"', "7")),
+        lambda path: path.write_text(path.read_text().replace('"denials": 0', '"denials": 1e999')),
         lambda path: path.chmod(0o666),
         lambda path: path.unlink(),
         lambda path: (path.rename(f"{path}.x"), path.symlink_to(f"{path}.x")),

@@ -186,4 +186,16 @@ def test_names_that_are_no_text_are_said_all_the_same(pager, loop):
 
     said(os.fsdecode(b"/srv/\xff"))
 
-    assert ["enforcer: /srv/\\udcff"] == scrolled(pager, loop, said)
+    assert ["enforcer: /srv/\\xff"] == scrolled(pager, loop, said)
+
+
+def test_a_sentence_is_one_line_whatever_it_quotes():
+    """A text of others begins no line of its own, and gives a terminal no command."""
+    reader, writer = os.pipe()
+
+    Sentences.to(writer)("'a\nenforcer: stopped by root\x1b[2J\u202e' is no label")
+    os.close(writer)
+
+    got = os.read(reader, 1 << 10)
+    os.close(reader)
+    assert b"enforcer: 'a\\nenforcer: stopped by root\\x1b[2J\\u202e' is no label\n" == got
