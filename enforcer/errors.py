@@ -63,9 +63,11 @@ class FileError(PolicyError):
 
 
 class LimitError(PolicyError):
-    """A policy exceeds a limit of the image; the message names the limit."""
+    """A policy exceeds a limit of the image; the message names the limit, and *limit* is its name in the ABI."""
 
     kind = "exceeded-limit"
+
+    limit: str = ""
 
 
 class TextError(PolicyError):

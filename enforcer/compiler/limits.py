@@ -33,4 +33,6 @@ def check(name: str, number: int, what: str, span: Span | None = None) -> None:
     """
     limit = LIMITS[name]
     if number > limit:
-        raise LimitError(f"too many {what}: {number}, the limit is {limit}", span)
+        error = LimitError(f"too many {what}: {number}, the limit is {limit}", span)
+        error.limit = name
+        raise error

@@ -202,6 +202,7 @@ class Bench:
     reactor: Reactor = attrs.field(factory=Reactor)
     found: list[dict[str, float]] = attrs.field(factory=list)
     saved: float = 0.0
+    counts: bool = True
     said: list[str] = attrs.field(factory=list)
     _change: Callable[[], None] = attrs.field(
         default=attrs.Factory(lambda self: self._save, takes_self=True), init=False
@@ -224,10 +225,9 @@ class Bench:
             reload.on_change = self._note
             if self.containers:
                 self._change = lambda: self._begin_container(reload)
-                reload.containers.renew(
-                    containers(self.containers)
-                )  # the first one is a file that was read
-                self.found.clear()
+                self.counts = False  # the first one is a file that was read
+                reload.containers.renew(containers(self.containers))
+                self.counts = True
             else:
                 reload.watch(watch)
             self.reactor.after(_PAUSE, self._change)
@@ -253,6 +253,8 @@ class Bench:
         reload.containers.renew(containers(self.containers + 1 + len(self.found)))
 
     def _note(self) -> None:
+        if not self.counts:
+            return
         ends, parts = self.clocks.ends, self.clocks.read()
         making = sum(parts[name] for name in _MAKING if name != "trust")
         committing = sum(parts[name] for name in _COMMITTING)

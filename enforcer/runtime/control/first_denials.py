@@ -7,6 +7,7 @@ It is known from records, so what found no room for one is not counted here; the
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Final, Literal, TypedDict
 
 import attrs
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["MAX_DENIALS", "FirstDenial", "FirstDenials"]
 
 MAX_DENIALS: Final = 1000
-"""Pairs of a policy and a pod. Beyond that, the one of which nothing came for the longest time is forgotten."""
+"""
+Pairs of a policy and a pod. Beyond that, one of the namespace with most of them is forgotten: the one of which nothing
+came for the longest time. So a namespace with many pods takes the room of no other.
+"""
 
 _NS: Final = 1_000_000_000
 
@@ -84,7 +88,14 @@ class FirstDenials:
         found["last"], found["count"] = max(found["last"], now), found["count"] + number
         self._known[key] = found  # last in order, so that those of long ago are first
         if len(self._known) > MAX_DENIALS:
-            del self._known[next(iter(self._known))]
+            self._forget_one()
+
+    def _forget_one(self) -> None:
+        held = Counter(each["podNamespace"] for each in self._known.values())
+        most = max(held.values())
+        full = {namespace for namespace, number in held.items() if number == most}
+        oldest = next(key for key, each in self._known.items() if each["podNamespace"] in full)
+        del self._known[oldest]
 
     def all(self) -> list[FirstDenial]:
         """List what is known, that of the longest ago first."""

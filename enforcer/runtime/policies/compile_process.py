@@ -57,7 +57,8 @@ __all__ = [
     "print_apart",
 ]
 
-_TOO_MANY = limits.LIMITS["ENF_MAX_DFAS"] + 1
+_AUTOMATA = "ENF_MAX_DFAS"
+_TOO_MANY = limits.LIMITS[_AUTOMATA] + 1
 _FEW = 100  # names to look up: they take some milliseconds, as does a process
 
 
@@ -216,7 +217,9 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
     def count_all(policies: Iterable[Policy]) -> int:
         try:
             return count(policies)
-        except LimitError:
+        except LimitError as error:
+            if error.limit != _AUTOMATA:
+                raise  # another room is full, and says so
             return _TOO_MANY
 
     def check(policies: PolicySet) -> None:
@@ -225,12 +228,13 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
 
     def make(policies: PolicySet) -> _Laid:
         problem: LimitError | None = None
-        total = _TOO_MANY
         try:
             laid = _lay(order, sources.adapt(policies), automata)
             total = laid.prepared.image.counts.dfas
         except LimitError as error:
-            problem = error
+            if error.limit != _AUTOMATA:
+                raise
+            problem, total = error, _TOO_MANY
         if over := list(beyond(policies.policies, is_new, count_all, total)):
             raise PolicyErrors(over)
         if problem is not None:

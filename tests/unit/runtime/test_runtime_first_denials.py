@@ -13,10 +13,10 @@ from enforcer.policy.model.policy import Verb
 from enforcer.runtime.control.first_denials import MAX_DENIALS, FirstDenial, FirstDenials
 
 
-def of_pod(number=0, policy="shop/vault", **values):
+def of_pod(number=0, policy="shop/vault", namespace="shop", **values):
     identity = Identity(
         container=Container("containerd", "f" * 64, pod_uid=f"u{number}"),
-        pod=PodFacts(name=f"web-{number}", namespace="shop"),
+        pod=PodFacts(name=f"web-{number}", namespace=namespace),
     )
     origin = Origin(policy, "no-writes", "p.yaml:1:1")
     return denied(**{"identity": identity, "origin": origin, **values})
@@ -93,3 +93,16 @@ def test_beyond_the_limit_the_quietest_is_forgotten(denials):
     assert MAX_DENIALS == len(known)
     assert {"u0", f"u{MAX_DENIALS}"} <= known
     assert "u1" not in known
+
+
+def test_a_namespace_with_many_pods_pushes_no_other_out(denials):
+    """However many pairs it makes, those of others stay; its own oldest go."""
+    denials.observe(of_pod(namespace="other", policy="other/vault"))
+
+    for number in range(MAX_DENIALS + 50):
+        denials.observe(of_pod(number + 1))
+
+    known = denials.all()
+    assert MAX_DENIALS == len(known)
+    assert "other" in {each["podNamespace"] for each in known}
+    assert "u1" not in {each["podUid"] for each in known}

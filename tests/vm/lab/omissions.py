@@ -94,6 +94,9 @@ OUTER_TESTS = {
     ),
     "test_point_arguments.py::test_functions_of_a_module": "a module is loaded: TestTogether",
     "test_points.py::test_a_tracing_policy_at_points": "a start: test_tracing.py",
+    "test_points.py::test_no_link_of_the_engine_can_be_detached_or_replaced": (
+        "a start: test_protect.py has the guard's answer"
+    ),
     "test_points.py::test_a_point_that_comes_with_a_reload": (
         "a start: test_growth.py has a program that comes with a reload"
     ),
