@@ -40,7 +40,7 @@ def enforcement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
     monkeypatch.setattr(module, "make_apart", lambda order, _: make(order))
     monkeypatch.setattr(module, "activate", lambda *_: Commit(is_successor=True, warnings=(LEFT,)))
     session = SimpleNamespace(is_kept=False, seed=1)
-    sessions = SimpleNamespace(current=session, origins=Origins())
+    sessions = SimpleNamespace(current=session, origins=Origins(), operations={})
     looks = SimpleNamespace(look=lambda: (), places=SimpleNamespace(cgroups=tmp_path))
     return Enforcement(
         *(sources, None, Reactor(), said.append, sessions, made.now), workloads=looks

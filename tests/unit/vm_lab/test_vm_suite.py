@@ -63,7 +63,9 @@ class _Run:
     def run(
         self, *boots: Boot, machines: int = 2, fail_early: bool = False, jobs: tuple[Job, ...] = ()
     ) -> tuple[bool, Suite]:
-        options = argparse.Namespace(machines=machines, timeout=60, fail_early=fail_early)
+        options = argparse.Namespace(
+            machines=machines, timeout=60, fail_early=fail_early, blocks=None
+        )
         made = Suite(self._directory / "build/test", jobs, boots, options)
         return made.run(), made
 
