@@ -320,14 +320,14 @@ class Parts:
 
     def _one(self, word: str, wanted: Process, who: ProcessFacts) -> list[Part]:
         claimed = self._of(word, wanted, who)
-        if isinstance(who.flags, Gap) or who.exe is None:
+        if isinstance(who.flags, Gap):
             return claimed
         none = who
-        if who.flags & SubjectFlag.OFFHOST:
+        if who.flags & SubjectFlag.OFFHOST and who.exe is not None:
             none = attrs.evolve(none, exe=NO_NAME)
         if who.flags & SubjectFlag.USERNS:
             none = attrs.evolve(none, caps=0)
-        if none is who and not Folded.of_process(who.flags):
+        if none is who and (who.exe is None or not Folded.of_process(who.flags)):
             return claimed
         bare = self._of(word, wanted, none, is_bare=True)
         so, else_so = every(p.holds for p in claimed), every(p.holds for p in bare)
