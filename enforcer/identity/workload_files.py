@@ -49,6 +49,7 @@ _MAX_FILE: Final = 8 << 20
 MAX_LABELS: Final = 256
 MAX_PODS: Final = 4096
 """In one file of pods."""
+_READ: Final = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
 _TEXT: Final = re.compile(r"[!-~]{1,512}")
 _FOLDER: Final = re.compile(r"/?[!-.0-~]{1,255}(?:/[!-.0-~]{1,255}){0,15}")
 _LAYER: Final = re.compile(r"[0-9a-f]{64}")
@@ -101,15 +102,20 @@ class Bundle:
 
 
 def read_bytes(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> bytes | None:
-    """Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or cannot be read."""
+    """
+    Return what *path* has; None if it is not there, not root's or *owner*'s, too long, or cannot be read.
+
+    In a folder of *owner* only that user's files count: others can be hard links, to files that it cannot read.
+    """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd, above = _opened(path) if owner else (os.open(path, _READ), 0)
     except OSError:
         return None
     with open(fd, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
         found = os.fstat(fd)
         others = stat.S_IWOTH | (stat.S_IWGRP if found.st_gid != 0 else 0)
-        is_ours = found.st_uid in {0, owner, os.geteuid()} and not found.st_mode & others
+        owners = {owner} if owner and above == owner else {0, owner, os.geteuid()}
+        is_ours = found.st_uid in owners and not found.st_mode & others
         if not stat.S_ISREG(found.st_mode) or not is_ours or found.st_size > limit:
             return None
         try:
@@ -117,6 +123,16 @@ def read_bytes(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> b
             return file.read(found.st_size)
         except OSError:
             return None
+
+
+def _opened(path: str | Path) -> tuple[int, int]:
+    """Open the file at *path* in a folder that is no link; return it, and who owns the folder."""
+    folder, name = os.path.split(path)
+    above = os.open(folder or ".", os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        return os.open(name, _READ, dir_fd=above), os.fstat(above).st_uid
+    finally:
+        os.close(above)
 
 
 def read_json(path: str | Path, limit: int = _MAX_FILE, *, owner: int = 0) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -237,7 +237,7 @@ class _Reader:
             # What cannot be read hides nothing that is wrong with the rest.
             with self.problems.catching(), self._open(path, top) as fd:
                 if is_directory:
-                    with _telling(path):
+                    with self._telling(path):
                         found = entries(fd)
                     pending += [(path / name, below) for name, below in reversed(found)]
                 else:
@@ -254,14 +254,17 @@ class _Reader:
         if (found.st_dev, found.st_ino) in self._seen:
             return
         self._seen.add((found.st_dev, found.st_ino))
-        with _telling(path), open(fd, "rb", closefd=False) as file:
+        with self._telling(path), open(fd, "rb", closefd=False) as file:
             content = file.read(MAX_BYTES + 1)
         self.take(content, str(path))
+
+    def _telling(self, path: Path) -> AbstractContextManager[None]:
+        return _telling(path, is_helpful=self.trust is None or not self.trust.is_shared)
 
     @contextmanager
     def _open(self, path: Path, top: Place | None = None) -> Iterator[int]:
         """Open *path*, by way of *top* if it lies there."""
-        with _telling(path):
+        with self._telling(path):
             if self.trust is not None:
                 fd = self.trust.open(path, top)
             elif top is not None:
@@ -275,11 +278,19 @@ class _Reader:
 
 
 @contextmanager
-def _telling(path: Path) -> Iterator[None]:
-    """Give what goes wrong with *path* itself its place."""
+def _telling(path: Path, *, is_helpful: bool = True) -> Iterator[None]:
+    """
+    Give what goes wrong with *path* itself its place.
+
+    *is_helpful*: look at what has that name, and what has a similar one. Another user can let the name lead elsewhere
+    by now, and would be told what is there.
+    """
     try:
         yield
     except OSError as error:
+        if not is_helpful:
+            msg = f"cannot read it: {error.strerror or error}"
+            raise FileError(msg, _start(path)) from error
         # Unlike Path.is_dir it never raises, whatever was wrong with the path.
         is_directory = os.path.isdir(path)  # noqa: PTH112
         what = "list the directory" if is_directory else "read the file"

@@ -13,7 +13,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["CASES", "SUFFIXES", "entries", "policy_files", "policy_tree"]
+__all__ = ["CASES", "SUFFIXES", "entries", "is_own", "policy_files", "policy_tree"]
 
 SUFFIXES = (".yaml", ".yml")
 CASES = (".cases.yaml", ".cases.yml")
@@ -57,6 +57,11 @@ def entries(directory: Path | int) -> list[tuple[str, bool]]:
         )
 
 
+def is_own(found: os.stat_result) -> bool:
+    """Tell whether what has the status *found* belongs to root or to this process's user."""
+    return found.st_uid in {0, os.geteuid()}
+
+
 def _counts(entry: os.DirEntry[str]) -> bool:
     if entry.name.startswith("."):
         return False
@@ -69,6 +74,7 @@ def _counts(entry: os.DirEntry[str]) -> bool:
 
 def _leads_to_directory(link: os.DirEntry[str]) -> bool:
     try:
-        return link.is_dir()
+        # A link of somebody else is not followed: what it leads to may be none of that user's business.
+        return is_own(link.stat(follow_symlinks=False)) and link.is_dir()
     except OSError:  # a loop, or nothing that we may see: reading it will say so
         return False

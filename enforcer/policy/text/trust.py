@@ -6,6 +6,10 @@ A path is walked from directory to directory, and each is held open while the ne
 it. Links are followed here, not by the kernel. So what was checked is what is opened, and links as
 Kubernetes mounts them (``policy.yaml -> ..data/policy.yaml``) are followed safely. Every directory, link
 and file must belong to root, and others may not write to it. A file is checked on its own descriptor.
+
+One more user may own policies. What that user can name without being able to read it must not be read for it: the
+first words of a file that is no policy are in its refusal, which others read. So links of that user are not
+followed, and in its directories only its own files count: a hard link there may be to a file of root's.
 """
 
 from __future__ import annotations
@@ -73,9 +77,16 @@ class Trust:
     exception, and neither are access control lists, whose mask the group bits are. A directory with
     the sticky bit may lie on the way, since there only the owner can take a name away; one on a
     read-only mount too, which is how Kubernetes shows its world-writable volumes.
+
+    Where the user *uid* can make names, links are not followed, and files and directories must be that user's.
     """
 
     uid: int = 0
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a user besides root may own policies."""
+        return self.uid != 0
 
     def open(self, path: Path, start: Place | None = None) -> int:
         """
@@ -127,6 +138,7 @@ class _Walk:
                 if stat.S_ISLNK(found.st_mode):
                     self._follow(name, seen, found)
                 elif stat.S_ISDIR(found.st_mode):
+                    self._check_owner(found, self.here / name)
                     self._check(found, self.here / name, fd=seen)
                     seen, fd = -1, seen
                     self._move(fd, self.here / name)
@@ -151,6 +163,12 @@ class _Walk:
 
     def _follow(self, name: str, link: int, found: os.stat_result) -> None:
         self._check(found, self.here / name)
+        owner = self.trust.uid if self.trust.is_shared and self._is_theirs() else found.st_uid
+        if owner != 0:
+            self._refuse(
+                f"not read: user {owner} can have made the link {self.here / name}, and only links of root are "
+                "followed: put the file there itself"
+            )
         self.links += 1
         if self.links > MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
@@ -161,7 +179,9 @@ class _Walk:
         """Open the last component; it may be another file by now, so this one is checked again."""
         fd = os.open(name, _READ, dir_fd=self._fd)
         try:
-            self._check(os.fstat(fd), self.here / name)
+            found = os.fstat(fd)
+            self._check_owner(found, self.here / name)
+            self._check(found, self.here / name)
         except BaseException:
             os.close(fd)
             raise
@@ -176,6 +196,28 @@ class _Walk:
         if self._fd >= 0:
             os.close(self._fd)
         self._fd, self.here = fd, path
+
+    def _is_theirs(self) -> bool:
+        """Tell whether the other user can make names in the directory reached."""
+        above = os.fstat(self._fd)
+        if above.st_uid == self.trust.uid:
+            return True
+        return bool(above.st_mode & _OTHERS) and not os.fstatvfs(self._fd).f_flag & os.ST_RDONLY
+
+    def _check_owner(self, found: os.stat_result, path: Path) -> None:
+        """
+        Refuse what is another's where the other user can make names: it can be a hard link.
+
+        A directory cannot be one. Where both can make names, as in /tmp, those of root lead on.
+        """
+        if not self.trust.is_shared or found.st_uid == self.trust.uid or not self._is_theirs():
+            return
+        if stat.S_ISDIR(found.st_mode) and os.fstat(self._fd).st_uid == 0:
+            return
+        self._refuse(
+            f"not read: {path} belongs to user {found.st_uid}, in a directory where user {self.trust.uid} can put "
+            "files of others by a link: put it into a directory that only root can change"
+        )
 
     def _check(
         self, found: os.stat_result, path: Path, *, fd: int = -1, is_listed: bool = False

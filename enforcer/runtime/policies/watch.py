@@ -18,7 +18,7 @@ from typing import Final
 
 import attrs
 
-from enforcer.policy.text.folders import policy_tree
+from enforcer.policy.text.folders import is_own, policy_tree
 
 __all__ = ["PolicyWatch"]
 
@@ -104,7 +104,8 @@ def _look(path: str, found: Print) -> None:
     """
     Put into *found* what *path* is, what lies above, and everything that a link leads through.
 
-    What lies above counts because its owner and mode decide whether the file may be read.
+    What lies above counts because its owner and mode decide whether the file may be read. A link of another user is
+    not followed: by the next reload that user would know when a file changes that only root can look at.
     """
     pending = [path]
     while pending:
@@ -115,7 +116,7 @@ def _look(path: str, found: Print) -> None:
         try:
             seen = os.lstat(path)
             found[path] = _describe(seen)
-            if stat.S_ISLNK(seen.st_mode):
+            if stat.S_ISLNK(seen.st_mode) and is_own(seen):
                 # Grows with each round of a loop, until the kernel finds the name too long.
                 pending.append(os.path.join(folder, os.readlink(path)))  # noqa: PTH115, PTH118
         except OSError as error:

@@ -363,6 +363,15 @@ def test_the_agent_of_a_cluster_may_give_pods(machine):
     folder.chmod(0o755)
     file.chmod(0o666)
     assert labels(9753) is None
+    file.chmod(0o644)
+    assert labels(9753) == (b"app=web",)
+    # A file of root's there can be a hard link, to a file that only root reads; so can the folder be a link.
+    os.chown(file, 0, 0)
+    assert labels(9753) is None
+    os.chown(file, 9753, 9753)
+    folder.rename(folder.with_name("moved"))
+    folder.symlink_to("moved")
+    assert labels(9753) is None
 
 
 def test_an_object_cannot_speak_for_another_pod(machine):

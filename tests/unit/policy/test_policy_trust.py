@@ -12,7 +12,7 @@ import pytest
 from policy_text import HEAD
 
 from enforcer.errors import PolicyErrors
-from enforcer.policy.store import Trust, load_policies
+from enforcer.policy.store import Trust, find_texts, load_policies
 from enforcer.policy.text.trust import MAX_LINKS
 
 NOBODY = 65534
@@ -329,7 +329,7 @@ exec "$@"
 """
 LOADING = """
 import sys
-from enforcer.policy.store import Trust, load_policies
+from enforcer.policy.store import Trust, find_texts, load_policies
 print(*(p.name for p in load_policies(sys.argv[1:], trust=Trust()).policies))
 """
 
@@ -367,3 +367,204 @@ def test_one_more_user_may_own_policies(tmp_path):
     assert "can be changed by group 65534" in _errors(folder, trust=agent)[0]
     folder.chmod(0o777)
     assert "can be changed by others" in _errors(folder, trust=agent)[0]
+
+
+# ---- What the other user cannot read ----------------------------------------------------------
+
+AGENT = 9753
+SECRET = "root:$6$abcdefgh$only-root-reads-this:19000:0:99999:7:::"
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A folder of the other user, beside a secret that it cannot read, and a directory that it cannot enter."""
+    folder, closed = tmp_path / "policies", tmp_path / "closed"
+    for each in (folder, folder / "sub", closed):
+        each.mkdir()
+    for each in (folder, folder / "sub"):
+        os.chown(each, AGENT, AGENT)
+    (closed / "shadow").write_text(SECRET)
+    (closed / "shadow").chmod(0o600)
+    (closed / "known-name.yaml").write_text(SECRET)
+    closed.chmod(0o700)
+    return folder
+
+
+def _said(folder):
+    """Return what whoever reads the refusals gets to know."""
+    found = find_texts([folder], trust=Trust(AGENT))
+    return [
+        (Path(each.path).name, each.content, " ".join(map(str, each.errors)))
+        for each in found
+        if each.errors or (each.content is not None and b"only-root" in each.content)
+    ]
+
+
+def _give(path):
+    os.chown(path, AGENT, AGENT, follow_symlinks=False)
+
+
+def _link(folder, target):
+    (folder / "a.yaml").symlink_to(target)
+    _give(folder / "a.yaml")
+
+
+def _relative(folder):
+    _link(folder, "../closed/shadow")
+
+
+def _absolute(folder):
+    _link(folder, folder.parent / "closed" / "shadow")
+
+
+def _below(folder):
+    _link(folder / "sub", "../../closed/shadow")
+
+
+def _chain(folder):
+    """The last link is root's, in root's directory."""
+    (folder.parent / "good.yaml").symlink_to("closed/shadow")
+    _link(folder, "../good.yaml")
+
+
+def _process(folder):
+    """A descriptor of this process, by a link of the kernel."""
+    descriptor = os.open(folder.parent / "closed" / "shadow", os.O_RDONLY | os.O_CLOEXEC)
+    _link(folder, f"/proc/{os.getpid()}/fd/{descriptor}")
+
+
+def _root_of_process(folder):
+    _link(folder, f"/proc/self/root{folder.parent}/closed/shadow")
+
+
+def _hard_link(folder):
+    os.link(folder.parent / "closed" / "shadow", folder / "a.yaml")
+
+
+def _hard_link_below(folder):
+    os.link(folder.parent / "closed" / "shadow", folder / "sub" / "a.yaml")
+
+
+def _hard_link_of_a_link(folder):
+    """A link of root's under another name, as fs.protected_hardlinks=0 lets everybody make one."""
+    (folder.parent / "good.yaml").symlink_to("closed/shadow")
+    os.link(folder.parent / "good.yaml", folder / "a.yaml", follow_symlinks=False)
+    # It must lead on from where it is now.
+    (folder.parent / "policies" / "closed").symlink_to("../closed")
+    _give(folder / "closed")
+
+
+def _directory_of_root(folder):
+    (folder / "mine").mkdir()
+    (folder / "mine" / "a.yaml").write_text(SECRET)
+
+
+@pytest.mark.parametrize(
+    "lay",
+    [
+        _relative,
+        _absolute,
+        _below,
+        _chain,
+        _process,
+        _root_of_process,
+        _hard_link,
+        _hard_link_below,
+        _hard_link_of_a_link,
+        _directory_of_root,
+    ],
+)
+def test_the_other_user_has_no_file_read_that_it_cannot_read(shared, lay):
+    """The first words of a file that is no policy are in its refusal, and a digest of it in the results."""
+    lay(shared)
+    _write(shared / "good.yaml", "good")
+    _give(shared / "good.yaml")
+
+    ((_, content, said),) = _said(shared)
+
+    assert content is None
+    assert "only-root" not in said
+    assert "not read: " in said
+    # What is the user's own still counts.
+    found = {
+        Path(each.path).name: each.content for each in find_texts([shared], trust=Trust(AGENT))
+    }
+    assert found["good.yaml"] == _text("good").encode()
+
+
+@pytest.mark.parametrize("target", ["../closed/shadow", "../closed/none", "../closed", "/root/x"])
+def test_a_link_of_the_other_user_does_not_tell_what_is_there(shared, target):
+    """The same is said of a target that exists, of one that does not, and of a directory."""
+    _link(shared, target)
+    ((name, _, said),) = _said(shared)
+    assert name == "a.yaml"
+    assert said.endswith(
+        f"not read: user {AGENT} can have made the link {shared / 'a.yaml'}, and only links of root are followed: "
+        "put the file there itself"
+    )
+
+
+def test_a_fifo_of_root_is_not_opened(shared):
+    """Opening it would wake who waits at its other end."""
+    os.mkfifo(shared.parent / "fifo")
+    os.link(shared.parent / "fifo", shared / "a.yaml")
+    ((_, _, said),) = _said(shared)
+    assert "not a regular file, but a FIFO" in said
+
+
+def test_a_file_of_root_renamed_in_after_the_look_is_not_read(shared, monkeypatch):
+    """The descriptor that was opened decides."""
+    _write(shared / "a.yaml", "a")
+    _give(shared / "a.yaml")
+    secret = shared.parent / "closed" / "shadow"
+    swaps = _swapping(monkeypatch, "a.yaml", lambda: secret.rename(shared / "a.yaml"))
+
+    ((_, content, said),) = _said(shared)
+
+    assert not swaps
+    assert content is None
+    assert "belongs to user 0" in said
+
+
+def test_a_directory_that_becomes_a_link_after_the_list_tells_no_name(shared, monkeypatch):
+    """Not by "did you mean", which would look for names where the link leads."""
+    _write(shared / "sub" / "known-names.yaml", "a")
+    _give(shared / "sub" / "known-names.yaml")
+
+    def swap():
+        (shared / "sub" / "known-names.yaml").unlink()
+        (shared / "sub").rmdir()
+        (shared / "sub").symlink_to("../closed")
+
+    opened, swaps = os.open, [swap]
+
+    def opening(path, flags, *args, **kwargs):
+        if str(path) == "known-names.yaml" and swaps:
+            swaps.pop()()
+        return opened(path, flags, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", opening)
+    ((_, _, said),) = _said(shared)
+
+    assert not swaps
+    assert said.endswith("cannot read it: No such file or directory")
+
+
+def test_links_of_root_lead_on_beside_those_of_the_other_user(shared):
+    """A mounted ConfigMap is root's."""
+    config = _config_map(shared.parent / "config")
+    assert ["first"] == _names(config, trust=Trust(AGENT))
+    assert ["first"] == _names(config / "a.yaml", trust=Trust(AGENT))
+
+
+def test_where_both_can_make_names_files_are_the_other_users(shared):
+    """A file of root's in a directory that is open to all can be a hard link; a directory cannot."""
+    shared.parent.chmod(0o1777)
+    mine = _write(shared.parent / "mine.yaml")
+    folder = _write(shared.parent / "roots" / "a.yaml").parent
+    assert "belongs to user 0" in _errors(mine, trust=Trust(AGENT))[0]
+    assert ["a"] == _names(folder, trust=Trust(AGENT))
+    _give(mine)
+    assert ["a"] == _names(mine, trust=Trust(AGENT))
+    (shared.parent / "roots.yaml").symlink_to("roots/a.yaml")
+    assert "only links of root" in _errors(shared.parent / "roots.yaml", trust=Trust(AGENT))[0]

@@ -232,6 +232,22 @@ def test_the_owner_of_what_a_link_passes_counts(config_map, passed):
     assert TOLD == bench.rest()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files away needs root")
+def test_where_a_link_of_another_user_leads_is_not_looked_at(bench, tmp_path):
+    """It is not read either, and by the reload its owner would know when a file changes that only root can look at."""
+    (tmp_path / "closed").write_text("secret")
+    for name in ("roots.yaml", "others.yaml"):
+        (bench.root / name).symlink_to(tmp_path / "closed")
+    os.chown(bench.root / "others.yaml", 9753, 9753, follow_symlinks=False)
+    assert TOLD == bench.rest()
+    (bench.root / "roots.yaml").unlink()
+    assert TOLD == bench.rest()
+    (tmp_path / "closed").write_text("another")
+    assert SILENT == bench.rest()
+    (bench.root / "others.yaml").unlink()
+    assert TOLD == bench.rest()
+
+
 def test_a_link_to_a_directory_that_is_swapped_is_a_change(tmp_path):
     """Releases in directories of their own, and a link to the current one."""
     for release in ("one", "two"):
