@@ -12,7 +12,6 @@ import json
 import os
 import re
 import stat
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
@@ -317,36 +316,52 @@ def pods_of_objects(content: Any) -> Iterator[tuple[str, PodFacts]]:
     """
     Yield pods by uid out of an object of Kubernetes: a Pod, or a list of them, of which the first count.
 
-    A static pod is called by a digest, which an annotation says. Anybody can write that on a pod of their own, so
-    the uid of another pod stays that one's, and what two claim neither has: such a pod is called by its uid.
+    The cgroup of a static pod has a digest in place of the uid, and an annotation says the digest. Anybody can write
+    that annotation on a pod of their own. So such a pod comes a second time, by the digest, as a claim: see :func:`honest`.
     """
-    metas = [_map(_map(item).get("metadata")) for item in _items(content)[:MAX_PODS]]
-    claims = [
-        _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID)
-        for meta in metas
-    ]
-    own = {_text(meta.get("uid"), _UID) for meta in metas}
-    times = Counter(claims)
-    for meta, claim in zip(metas, claims, strict=True):
-        is_claimed = claim is not None and claim not in own and times[claim] == 1
-        uid = claim if is_claimed else _text(meta.get("uid"), _UID)
+    for item in _items(content)[:MAX_PODS]:
+        meta = _map(_map(item).get("metadata"))
         name = _text(meta.get("name"), _POD_NAME)
         namespace = _text(meta.get("namespace"), _POD_NAME)
+        if not name or not namespace:
+            continue
         labels = _labels(meta.get("labels", {}))  # null: whoever wrote the file does not tell them
-        if uid and name and namespace:
-            yield uid, PodFacts(name, namespace, labels, is_claimed)
+        if uid := _text(meta.get("uid"), _UID):
+            yield uid, PodFacts(name, namespace, labels)
+        if claim := _text(_map(meta.get("annotations")).get("kubernetes.io/config.hash"), _UID):
+            yield claim, PodFacts(name, namespace, labels, claims=True)
 
 
-def honest(given: Iterable[Mapping[str, PodFacts]]) -> Iterator[tuple[str, PodFacts]]:
-    """Yield the pods of several files, without those that claim what another has, or what two claim."""
-    pods = [each for file in given for each in file.items()]
+def honest(
+    given: Iterable[Iterable[tuple[str, PodFacts]]], known: Mapping[str, PodFacts]
+) -> Iterator[tuple[str, PodFacts]]:
+    """
+    Yield the pods of several files, and of the claims to be a pod those that hold.
+
+    A claim does not hold if the uid is another pod's own, or if the kubelet or the runtime says another name. Where
+    neither says a name, a claim holds only if no other pod has the same one.
+
+    Fails closed: what is claimed twice is unknown, and falls to onError. Whoever claims a digest takes nothing from the
+    pod that the kubelet has named.
+    """
+    pods = [each for file in given for each in file]
     own = {uid for uid, pod in pods if not pod.claims}
     claims: dict[str, set[tuple[str | None, str | None]]] = {}
     for uid, pod in pods:
-        claims.setdefault(uid, set()).add((pod.namespace, pod.name))
+        if pod.claims:
+            claims.setdefault(uid, set()).add((pod.namespace, pod.name))
     for uid, pod in pods:
-        if not pod.claims or (uid not in own and len(claims[uid]) == 1):
+        if not pod.claims or (uid not in own and _holds(pod, claims[uid], known.get(uid))):
             yield uid, pod
+
+
+def _holds(
+    pod: PodFacts, claims: set[tuple[str | None, str | None]], said: PodFacts | None
+) -> bool:
+    """Tell whether the claim of *pod*, among all *claims* to one uid, is not against what is *said* of the uid."""
+    if said is None or said.name is None or said.namespace is None:
+        return len(claims) == 1
+    return (pod.namespace, pod.name) == (said.namespace, said.name)
 
 
 def has_more_pods(content: Any) -> bool:

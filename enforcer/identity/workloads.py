@@ -78,7 +78,7 @@ class Workloads:
     _stamps: dict[str, Any] = attrs.field(factory=dict, init=False)
     _listed: dict[str, files.Stored] = attrs.field(factory=dict, init=False)
     _logged: dict[str, PodFacts] = attrs.field(factory=dict, init=False)
-    _given: dict[str, dict[str, PodFacts]] = attrs.field(factory=dict, init=False)
+    _given: dict[str, tuple[tuple[str, PodFacts], ...]] = attrs.field(factory=dict, init=False)
     _unread: dict[str, str] = attrs.field(factory=dict, init=False)
     _is_stale: bool = attrs.field(default=True, init=False)
     _last: tuple[Workload, ...] = attrs.field(default=(), init=False)
@@ -261,10 +261,10 @@ class Workloads:
         """Read one file of pods. Of one that cannot be read, what it said of pods before stays: it was true of them."""
         content = files.read_json(path, owner=self.places.owner)
         if content is None:
-            self._given.setdefault(path, {})
+            self._given.setdefault(path, ())
             self._unread[path] = _UNREADABLE
             return
-        self._given[path] = dict(files.pods_of_objects(content))
+        self._given[path] = tuple(files.pods_of_objects(content))
         self._unread.pop(path, None)
         if files.has_more_pods(content):
             self._unread[path] = _TOO_MANY
@@ -296,7 +296,7 @@ class Workloads:
                 merged[uid] = _filled(merged.get(uid, PodFacts()), bundle.pod)
         for uid, pod in self._logged.items():
             merged[uid] = _filled(pod, merged.get(uid, PodFacts()))
-        for uid, pod in files.honest(self._given.values()):
+        for uid, pod in files.honest(self._given.values(), dict(merged)):
             known = merged.get(uid, PodFacts())
             same = {known.name, pod.name} - {None}, {known.namespace, pod.namespace} - {None}
             if max(map(len, same)) > 1:

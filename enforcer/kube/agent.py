@@ -309,6 +309,7 @@ class Agent:
         elif news.resource == self.plan.own_node:
             if self.node.take(news):
                 self._folder.relabel()
+            self._pods.know_node(self.node.uid)
         else:
             self._pods.take(news)
 

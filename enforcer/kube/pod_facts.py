@@ -17,7 +17,7 @@ from enforcer.kube.annotations import CONFIG_HASH, CONFIG_MIRROR, of_pod
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["bare", "brief", "emptied_pod", "facts_of_pod", "is_finished", "length_of"]
+__all__ = ["bare", "brief", "emptied_pod", "facts_of_pod", "is_by_node", "is_finished", "length_of"]
 
 _OWNER: Final = ("apiVersion", "kind", "name", "uid", "controller")
 _STATUSES: Final = ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses")
@@ -45,11 +45,12 @@ def facts_of_pod(pod: Mapping[str, Any], node: str) -> dict[str, Any] | None:
     owners = _owners(meta)
     if (digest := _mirrored(meta, owners, node)) is not None:
         kept["annotations"] = {CONFIG_HASH: digest}
-    if (read := next(pods_of_objects({"metadata": kept}), None)) is None:
+    read = dict(pods_of_objects({"metadata": kept}))
+    if (own := read.get(kept.get("uid", ""))) is None:
         return None
-    if read[0] != digest:
+    if digest not in read:
         kept.pop("annotations", None)
-    if read[1].labels is None:
+    if own.labels is None:
         kept["labels"] = None
     kept["ownerReferences"] = owners
     status = _map(pod.get("status"))
@@ -72,6 +73,20 @@ def brief(pod: Mapping[str, Any]) -> dict[str, Any]:
         kept["ownerReferences"] = owners
     told = {word: ids for word in _STATUSES if (ids := _ids(status.get(word)))}
     return {"metadata": kept, "status": told | _end_of(pod)}
+
+
+def is_by_node(pod: Mapping[str, Any], name: str, uid: str) -> bool:
+    """
+    Tell whether the owner of *pod* is the node *name*, with the *uid* that its object has.
+
+    The kubelet writes that uid on pods of its own since Kubernetes 1.17, and the server compares it for kubelets
+    (NodeRestriction). Whoever may make pods can write it as well, but must know it.
+    """
+    owners = pod["metadata"]["ownerReferences"]
+    return any(
+        (each.get("kind"), each.get("name"), each.get("uid")) == (_NODE, name, uid)
+        for each in owners
+    )
 
 
 def is_finished(pod: Mapping[str, Any]) -> bool:
@@ -137,7 +152,7 @@ def _mirrored(
     Return the digest by which a static pod's cgroup is called; None for others.
 
     Anybody may write this annotation on a pod of their own, and so claim to be another. It counts only where
-    the kubelet's own marks are.
+    the kubelet's own marks are. One of them is the uid of the node, which :func:`is_by_node` compares.
     """
     notes = _map(meta.get("annotations"))
     digest = notes.get(CONFIG_HASH)

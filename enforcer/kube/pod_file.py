@@ -13,21 +13,19 @@ known falls to onError.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from enforcer.identity.workload_files import MAX_PODS
-from enforcer.kube.annotations import CONFIG_HASH
-from enforcer.kube.pod_facts import bare, facts_of_pod, is_finished, length_of
+from enforcer.kube.pod_facts import bare, facts_of_pod, is_by_node, is_finished, length_of
 from enforcer.kube.resource import Deleted, Found, Listed
 from enforcer.kube.room import pod_room
 from enforcer.kube.shares import fair
 from enforcer.whole_file import replace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
     from enforcer.kube.resource import Key, News
@@ -54,6 +52,7 @@ class PodFile:
     folder: Path
     node: str
     room: ListRoom = attrs.field(factory=pod_room)
+    _node_uid: str = attrs.field(default="", init=False)
     _taken: int = attrs.field(default=0, init=False)
     _pods: dict[Key, dict[str, Any]] | None = attrs.field(default=None, init=False)
     _is_behind: bool = attrs.field(default=False, init=False)
@@ -81,6 +80,16 @@ class PodFile:
         elif isinstance(news, Deleted):
             self._pods.pop(news.key, None)
         self._is_behind = True
+
+    def know_node(self, uid: str) -> None:
+        """
+        Remember the *uid* of this node's object, for :meth:`write`; empty: there is none, and the last one stays.
+
+        Without the right to nodes it is never known. Then the name of the node has to do.
+        """
+        if uid and uid != self._node_uid:
+            self._node_uid = uid
+            self._is_behind = self._pods is not None
 
     def _keep(self, key: Key, item: Mapping[str, Any]) -> None:
         if self._pods is None:
@@ -113,7 +122,7 @@ class PodFile:
         """
         if not self._is_behind or self._pods is None:
             return False
-        lines = self._lines(list(_honest(self._pods[key] for key in sorted(self._pods))))
+        lines = self._lines([self._told(self._pods[key]) for key in sorted(self._pods)])
         path = self.folder / NAME
         head = json.dumps({"apiVersion": "v1", "kind": "List"}).removesuffix("}")
         text = '{}, "items": [\n{}\n]}}\n'.format(head, ",\n".join(lines)).encode()
@@ -125,6 +134,22 @@ class PodFile:
             replace(path, text, 0o644, is_lasting=True)
         self._is_behind = False
         return not is_same
+
+    def _told(self, pod: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return *pod* as the file says it: without the digest that it claims if its owner is not this node's object.
+
+        All other claims are in the file, also two of one digest: the engine knows what the kubelet calls its pods.
+        """
+        meta = pod["metadata"]
+        if "annotations" not in meta or not self._node_uid:
+            return pod
+        if is_by_node(pod, self.node, self._node_uid):
+            return pod
+        return {
+            **pod,
+            "metadata": {word: value for word, value in meta.items() if word != "annotations"},
+        }
 
     def _lines(self, pods: list[dict[str, Any]]) -> list[str]:
         """
@@ -159,23 +184,3 @@ def _said(pods: int, left_out: int, unlabelled: int) -> str:
 def _thing(pod: Mapping[str, Any], size: int) -> tuple[str, int, bool]:
     """Return what :func:`fair` asks of *pod*. Finished pods come last."""
     return pod["metadata"]["namespace"], size, is_finished(pod)
-
-
-def _honest(pods: Iterable[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    """
-    Yield *pods*, without those that claim what another is called by.
-
-    Fails closed: who is claimed twice is not known by a claim at all, and what is unknown falls to onError.
-    """
-    known = list(pods)
-    own = {pod["metadata"].get("uid") for pod in known if "annotations" not in pod["metadata"]}
-    claims = Counter(pod["metadata"]["annotations"][CONFIG_HASH] for pod in known if _claims(pod))
-    for pod in known:
-        claim = pod["metadata"]["annotations"][CONFIG_HASH] if _claims(pod) else None
-        if claim is None or (claim not in own and claims[claim] == 1):
-            yield pod
-
-
-def _claims(pod: Mapping[str, Any]) -> bool:
-    """Whether *pod* is called by a digest."""
-    return "annotations" in pod["metadata"]

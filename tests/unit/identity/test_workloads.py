@@ -432,6 +432,31 @@ def test_a_digest_that_two_claim_is_neithers(machine, is_one_file):
     assert {} == machine.facts()
 
 
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("is_one_file", [True, False])
+def test_a_claim_does_not_remove_a_static_pod(machine, is_one_file, order):
+    """The kubelet has named the pod: its labels are those of the claim with that name, whatever others claim."""
+    machine.cgroup(SLICE)
+    (machine.root / "var/log/pods" / f"kube-system_etcd_{UID}").mkdir(parents=True)
+    notes = {"kubernetes.io/config.hash": UID}
+    items = [
+        {"metadata": {"name": name, "namespace": space, "uid": uid, "annotations": notes} | labels}
+        for name, space, uid, labels in (
+            ("etcd", "kube-system", "f" * 32, {"labels": {"app": "etcd"}}),
+            ("evil", "dev", "e" * 32, {"labels": {"app": "evil"}}),
+            ("etcd", "dev", "d" * 32, {"labels": {"app": "evil"}}),
+        )
+    ][::order]
+    for number, item in enumerate(items if not is_one_file else [{"items": items}]):
+        machine.write(f"etc/enforcer/pods.d/{number}.json", item)
+
+    found = machine.facts()[f"/{SLICE}"]
+
+    assert (["etcd"], ["kube-system"], ["app=etcd"]) == tuple(
+        found[f"pod.{key}"] for key in ("name", "namespace", "labels")
+    )
+
+
 def test_a_uid_of_two_folders_of_logs_is_neithers(machine):
     """Which of them is the pod's is not known."""
     machine.cgroup(SLICE)

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from enforcer.identity.workload_files import PodFacts, pods_of_objects, read_json
+from enforcer.identity.workload_files import PodFacts, honest, pods_of_objects, read_json
 from enforcer.kube.pod_file import PodFile
 from enforcer.kube.resource import Found, Listed, pods_of
 
@@ -36,16 +36,18 @@ NODE = {"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": "n", "contr
 
 @pytest.fixture
 def written(tmp_path):
-    """Write pods; returns what the engine reads of them."""
+    """Write pods; returns what the engine takes of them, where the kubelet has *said* how its pods are called."""
 
-    def written(*pods):
+    def written(*pods, node="", said=None):
         file = PodFile(tmp_path / "pods.d", "node-1")
         file.open()
+        file.know_node(node)
         found = {(p["metadata"]["namespace"], p["metadata"]["name"]): p for p in pods}
         file.take(Listed(PODS, found))
         assert file.write()
         assert not file.write()
-        return dict(pods_of_objects(read_json(tmp_path / "pods.d/kube.json")))
+        pods = pods_of_objects(read_json(tmp_path / "pods.d/kube.json"))
+        return dict(honest([pods], said or {}))
 
     return written
 
@@ -67,9 +69,11 @@ def test_the_engine_reads_what_the_agent_writes(written, tmp_path):
     ]
 
 
-def test_a_static_pod_is_called_by_its_digest(written):
-    """Its cgroup is, too."""
-    assert {HASH} == written(pod("etcd", 1, notes=MARKS, owners=[NODE])).keys()
+@pytest.mark.parametrize("node", ["", "n"])
+def test_a_static_pod_is_called_by_its_digest(written, node):
+    """Its cgroup is, too. The uid of its object is no other pod's."""
+    known = written(pod("etcd", 1, notes=MARKS, owners=[NODE]), node=node)
+    assert {HASH, f"{UID}1"} == known.keys()
 
 
 @pytest.mark.parametrize(
@@ -91,9 +95,50 @@ def test_a_claim_to_be_another_pod_counts_for_nothing(written):
     marks = dict.fromkeys(MARKS, f"{UID}1")
     evil = pod("evil", 2, namespace="evil", notes=marks, owners=[NODE])
 
-    assert {f"{UID}1": PodFacts("web-1", "shop", {})} == written(pod("web-1", 1), evil)
+    web = PodFacts("web-1", "shop", {})
+    assert {f"{UID}1": web, f"{UID}2": PodFacts("evil", "evil", {})} == written(
+        pod("web-1", 1), evil
+    )
     two = [pod(name, n, notes=MARKS, owners=[NODE]) for n, name in enumerate("ab")]
-    assert {} == written(*two)
+    assert {f"{UID}0", f"{UID}1"} == written(*two).keys()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("node", ["", "n"])
+def test_a_claim_takes_nothing_from_the_pod_that_the_kubelet_has_named(written, order, node):
+    """With all marks of the kubelet, the uid of the node among them: the labels of the static pod stay known."""
+    names = ("etcd", "evil")[::order]
+    pods = [
+        pod(name, n, namespace=name, labels={"app": name}, notes=MARKS, owners=[NODE])
+        for n, name in enumerate(names)
+    ]
+    known = written(*pods, node=node, said={HASH: PodFacts("etcd", "etcd")})
+    assert known[HASH] == PodFacts("etcd", "etcd", {"app": "etcd"})
+
+
+@pytest.mark.parametrize("uid", ["m", "", "N", None])
+def test_a_claim_by_another_node_is_none(written, uid):
+    """The object of the node has a uid, which whoever makes pods must know."""
+    owner = {word: value for word, value in {**NODE, "uid": uid}.items() if value is not None}
+    evil = pod("evil", 1, notes=MARKS, owners=[owner])
+    etcd = pod("etcd", 2, notes=MARKS, owners=[NODE])
+    assert {f"{UID}1"} == written(evil, node="n").keys()
+    assert PodFacts("etcd", "shop", {}) == written(evil, etcd, node="n")[HASH]
+
+
+def test_the_node_may_be_known_later_than_its_pods(tmp_path):
+    """Then the file is written anew; and once more for another object of its name, and not for none."""
+    file = PodFile(tmp_path, "node-1")
+    file.open()
+    evil = pod("evil", 1, notes=MARKS, owners=[{**NODE, "uid": "m"}])
+    file.take(Listed(PODS, {("shop", "evil"): evil}))
+    assert file.write()
+    assert "config.hash" in (tmp_path / "kube.json").read_text()
+    for uid, is_claimed, is_behind in (("n", False, True), ("", False, False), ("m", True, True)):
+        file.know_node(uid)
+        assert file.is_behind is is_behind
+        file.write()
+        assert ("config.hash" in (tmp_path / "kube.json").read_text()) is is_claimed
 
 
 @pytest.mark.parametrize("meta", [{}, {"labels": 7, "ownerReferences": "x", "annotations": []}])
