@@ -20,6 +20,7 @@ import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.webhook.checkers import BusyError
+from enforcer.webhook.connections import Connection, peer_of, to_end
 from enforcer.webhook.counts import CONTENT_TYPE
 from enforcer.webhook.http_request import MAX_HEAD, Head, HttpError, response
 from enforcer.webhook.verdict import Outcome
@@ -54,34 +55,26 @@ class Bounds:
     What all callers may take, together and each.
 
     Attributes:
-        connections: at a time. For one more, the oldest that is not being answered is ended.
+        connections: at a time. For one more, :func:`to_end` says which is ended.
+        share: connections that one peer may have, however many peers there are.
         held: bytes of bodies at a time.
         handshake: seconds until a connection is encrypted.
         request: seconds from the first byte of a request to its last, and again for the answer.
-        idle: seconds between two requests.
+        quiet: seconds until a request, on a connection on which no question was answered yet.
+        idle: seconds between two requests, on one on which a question was answered.
         closing: seconds until the end of a connection is agreed upon.
         ending: seconds that answers may take when the server ends.
     """
 
     connections: int = 64
+    share: int = 4
     held: int = 32 << 20
     handshake: float = 5.0
     request: float = 5.0
+    quiet: float = 10.0
     idle: float = 90.0
     closing: float = 2.0
     ending: float = 5.0
-
-
-@attrs.define(eq=False, repr=False)
-class _Connection:
-    """
-    One caller.
-
-    *accepted*: its socket, until the loop has it; *is_busy*: a request is being answered, so it is not ended for another.
-    """
-
-    accepted: socket.socket | None
-    is_busy: bool = False
 
 
 @attrs.define(eq=False, repr=False)
@@ -94,7 +87,7 @@ class WebhookServer:
     counts: Counts
     troubles: Troubles
     bounds: Bounds = attrs.field(factory=Bounds)
-    _open: dict[asyncio.Task[None], _Connection] = attrs.field(factory=dict, init=False)
+    _open: dict[asyncio.Task[None], Connection] = attrs.field(factory=dict, init=False)
     _held: int = attrs.field(default=0, init=False)
     _is_ending: asyncio.Event = attrs.field(factory=asyncio.Event, init=False)
 
@@ -161,42 +154,44 @@ class WebhookServer:
         loop = asyncio.get_running_loop()
         while True:
             try:
-                accepted, _ = await loop.sock_accept(self.listener)
+                accepted, address = await loop.sock_accept(self.listener)
             except OSError as error:
                 # No descriptors or no memory: those who are there go on, and others may come later.
                 self.troubles.failed("new connections", error)
                 await asyncio.sleep(1.0)
                 continue
             self.troubles.works("new connections")
-            if not self._has_room():
+            peer = peer_of(address)
+            if not self._has_room(peer):
                 self.counts.dropped += 1
                 accepted.close()
                 continue
-            connection = _Connection(accepted)
+            connection = Connection(accepted, peer)
             task = loop.create_task(self._serve(connection))
             self._open[task] = connection
             task.add_done_callback(functools.partial(self._forget, connection))
 
-    def _has_room(self) -> bool:
-        """Make room for another connection: whoever only holds one, and says nothing, keeps no API server out."""
-        if len(self._open) < self.bounds.connections:
+    def _has_room(self, peer: str) -> bool:
+        """Make room for another connection of *peer*."""
+        bounds = self.bounds
+        if len(self._open) < bounds.connections:
             return True
-        idle = next((task for task, each in self._open.items() if not each.is_busy), None)
-        if idle is None:
+        ended = to_end(self._open, peer, bounds.connections, bounds.share)
+        if ended is None:
             return False
         self.counts.dropped += 1
-        idle.cancel()
-        del self._open[idle]
+        ended.cancel()
+        del self._open[ended]
         return True
 
-    def _forget(self, connection: _Connection, task: asyncio.Task[None]) -> None:
+    def _forget(self, connection: Connection, task: asyncio.Task[None]) -> None:
         self._open.pop(task, None)
         if connection.accepted is not None:  # it was ended before it began
             connection.accepted.close()
         if not task.cancelled() and (bug := task.exception()) is not None:
             self.troubles.failed("connections", f"a bug: {bug!r}")
 
-    async def _serve(self, connection: _Connection) -> None:
+    async def _serve(self, connection: Connection) -> None:
         loop = asyncio.get_running_loop()
         accepted, connection.accepted = connection.accepted, None
         if accepted is None:
@@ -218,7 +213,7 @@ class WebhookServer:
             return
         writer = asyncio.StreamWriter(transport, protocol, reader, loop)
         try:
-            await self._converse(reader, writer)
+            await self._converse(connection, reader, writer)
         except _BROKEN:
             self.counts.errors[HTTPStatus.REQUEST_TIMEOUT] += 1
         except asyncio.CancelledError:
@@ -233,11 +228,13 @@ class WebhookServer:
                     await writer.wait_closed()
             transport.abort()
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _converse(
+        self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         """Answer one request after another."""
         is_last = False
         while not is_last and not self._is_ending.is_set():
-            first = await self._first(reader)
+            first = await self._first(connection, reader)
             if not first:
                 return
             allow = ""
@@ -246,7 +243,7 @@ class WebhookServer:
                     head = await self._head(first, reader)
                 allow = _METHODS.get(head.path, "")
                 is_last = head.is_last
-                status, media_type, body = await self._answer(head, reader)
+                status, media_type, body = await self._answer(connection, head, reader)
                 allow = ""
             except HttpError as error:
                 # Of the body nothing was read, and what follows would be taken for a request.
@@ -257,10 +254,11 @@ class WebhookServer:
             async with asyncio.timeout(self.bounds.request):
                 await writer.drain()
 
-    async def _first(self, reader: asyncio.StreamReader) -> bytes:
+    async def _first(self, connection: Connection, reader: asyncio.StreamReader) -> bytes:
         """Return the first byte of a request; nothing if there is none."""
+        patience = self.bounds.idle if connection.is_heard else self.bounds.quiet
         try:
-            async with asyncio.timeout(self.bounds.idle):
+            async with asyncio.timeout(patience):
                 return await reader.read(1)
         except TimeoutError:
             return b""
@@ -276,7 +274,9 @@ class WebhookServer:
 
     # ---- Answers --------------------------------------------------------------------------------
 
-    async def _answer(self, head: Head, reader: asyncio.StreamReader) -> tuple[int, str, bytes]:
+    async def _answer(
+        self, connection: Connection, head: Head, reader: asyncio.StreamReader
+    ) -> tuple[int, str, bytes]:
         """
         Return status, type and body of the answer.
 
@@ -301,8 +301,14 @@ class WebhookServer:
         with self._holding(head.length):
             async with asyncio.timeout(self.bounds.request):
                 body = await reader.readexactly(head.length)
-            with self._busy():
-                return await self._checked(body)
+            connection.is_busy = True
+            try:
+                status, media_type, answer = await self._checked(body)
+            finally:
+                connection.is_busy = False
+            if status == HTTPStatus.OK:
+                connection.heard()
+            return status, media_type, answer
 
     async def _checked(self, body: bytes) -> tuple[int, str, bytes]:
         try:
@@ -338,17 +344,3 @@ class WebhookServer:
             yield
         finally:
             self._held -= length
-
-    @contextlib.contextmanager
-    def _busy(self) -> Iterator[None]:
-        """Mark the connection of this task as one that is not ended for another."""
-        task = asyncio.current_task()
-        found = self._open.get(task) if task is not None else None
-        if found is None:
-            yield  # it was ended for another a moment ago
-            return
-        found.is_busy = True
-        try:
-            yield
-        finally:
-            found.is_busy = False

@@ -74,8 +74,10 @@ class Running:
     async def connect(self):
         return await self.open(ssl.create_default_context(cafile=self.trusted))
 
-    async def open(self, context=None):
-        streams = await asyncio.open_connection("127.0.0.1", self.port, ssl=context)
+    async def open(self, context=None, peer="127.0.0.1"):
+        streams = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=context, local_addr=(peer, 0)
+        )
         self.writers.append(streams[1])
         return streams
 
@@ -281,6 +283,49 @@ def test_connections_that_come_faster_than_they_are_encrypted(run):
     assert [b"x"] * 3 == found
     assert [b""] * 57 == ended
     assert [] == said
+
+
+@pytest.mark.parametrize("peers", [1, 5])
+def test_who_says_nothing_does_not_push_out_an_api_server(run, peers):
+    """Which waits between two questions; neither do many peers, as long as they ask nothing."""
+
+    async def scenario(running):
+        streams = await running.connect()
+        first = (await running.ask(post(b"first"), streams))[2]
+        for number in range(60):
+            await running.open(peer=f"127.0.0.{2 + number % peers}")
+        await until(lambda: running.server.counts.dropped >= 60 - 7)
+        return first, (await running.ask(post(b"second"), streams))[2], len(running.server._open)
+
+    assert (b"first", b"second", 8) == run(scenario, attrs.evolve(LONG, connections=8))
+
+
+def test_who_asks_much_pushes_out_itself_alone(run):
+    """Beyond its share, and not those who asked before."""
+
+    async def scenario(running):
+        streams = await running.connect()
+        await running.ask(post(b"first"), streams)
+        context = ssl.create_default_context(cafile=running.trusted)
+        for _ in range(12):
+            other = await running.open(context, peer="127.0.0.2")
+            await running.ask(post(b"other"), other)
+        return (await running.ask(post(b"second"), streams))[2], running.server.counts.dropped
+
+    assert (b"second", 5) == run(scenario, attrs.evolve(LONG, connections=8))
+
+
+def test_a_connection_is_kept_longer_once_a_question_was_answered(run):
+    """What has not asked has a time, and what asks only for the health is no API server."""
+
+    async def scenario(running):
+        heard, quiet, probe = [await running.connect() for _ in range(3)]
+        await running.ask(post(b"first"), heard)
+        await running.ask(GET % b"/healthz", probe)
+        ends = [await quiet[0].read(), await probe[0].read()]
+        return ends, (await running.ask(post(b"second"), heard))[2]
+
+    assert ([b"", b""], b"second") == run(scenario, attrs.evolve(LONG, quiet=scaled(0.5)))
 
 
 def test_no_room_but_for_those_that_are_answered(run):
