@@ -154,13 +154,14 @@ def _enforces(policies: PolicySet) -> str:
 
 def _check_config(file: Path) -> _Checked:
     from enforcer.cli.config import read_config
+    from enforcer.cli.findings import of_settings
     from enforcer.cli.settings import verifier_of
 
-    settings = read_config(file, is_alone=True)
-    settings.require_sense()
+    settings = read_config(file)
+    settings.require_sense(is_service=True)
     settings.all_outputs()
     verifier_of(settings)
-    return _Checked(Exit.OK)
+    return _Checked(Exit.OK, of_settings(settings, file))
 
 
 def _refused(error: ConfigErrors | PolicyErrors | PolicyError) -> _Checked:

@@ -28,7 +28,7 @@ from enforcer.cli.outputs import (
     read_patterns,
     read_socket,
 )
-from enforcer.cli.settings import NO_CONFIRMATION, Settings
+from enforcer.cli.settings import Settings
 from enforcer.errors import PolicyErrors
 from enforcer.policy.readers.context import Context
 from enforcer.policy.schema.fragments import Schema, list_of, object_of
@@ -41,9 +41,9 @@ from enforcer.sinks.address import loopback
 __all__ = ["KEYS", "read_config", "trusted_content"]
 
 
-def read_config(path: Path, *, is_alone: bool = False) -> Settings:
+def read_config(path: Path) -> Settings:
     """
-    Read the file; *is_alone*: no command line goes with it, so what contradicts itself is an error with its place.
+    Read the file.
 
     Raises:
         UsageError: it cannot be read, or others than root may write it.
@@ -52,23 +52,11 @@ def read_config(path: Path, *, is_alone: bool = False) -> Settings:
     content = trusted_content(path, "the configuration")
     context = Context()
     try:
-        documents = load(content, str(path))
-        values = _values(documents, context)
-        if is_alone and not context.problems.errors:
-            _check_confirmation(documents, values, context)
+        values = _values(load(content, str(path)), context)
         context.problems.check()
     except PolicyErrors as errors:
         raise ConfigErrors(errors.errors) from errors
     return Settings(**values)
-
-
-def _check_confirmation(
-    documents: tuple[Node, ...], values: dict[str, Any], context: Context
-) -> None:
-    unconfirmable = Settings(**values).unconfirmable if values else ()
-    for entry in (context.map(documents[0], "the configuration") or ()) if unconfirmable else ():
-        if KEYS[entry.key].field in unconfirmable:
-            context.add(f"{entry.key} {NO_CONFIRMATION}", entry.span)
 
 
 def trusted_content(path: Path, what: str) -> bytes:
@@ -230,6 +218,7 @@ KEYS: Final[dict[str, Setting]] = {
     "persist": Setting("persist", _flag, FLAG),
     "confirmWithin": Setting("confirm_within", _confirmation, _TIME),
     "watchConfirmWithin": Setting("watch_confirm_within", _confirmation, _TIME),
+    "reloadConfirmWithin": Setting("reload_confirm_within", _confirmation, _TIME),
     "socket": Setting("socket", _path, PATH),
     "pins": Setting("pins", _path, PATH),
 }

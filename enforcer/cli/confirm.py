@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""Keep what was activated with --confirm-within. Without this the previous policies come back."""
+"""
+Keep what was activated with a time to confirm. Without this the previous policies come back.
+
+Where enforcement is protected without a key, the service manager passes the confirmation on.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from enforcer.cli.arguments import add_socket
+from enforcer.cli.by_manager import confirm_by_manager
 from enforcer.cli.changes import ask, print_answer, stays
 from enforcer.cli.exits import Exit
 from enforcer.cli.formats import JSON, add_output
@@ -32,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Ask the daemon."""
-    answer = ask(args.socket, CONFIRM, args.key_fd)
+    answer = confirm_by_manager(args.socket) or ask(args.socket, CONFIRM, args.key_fd)
     if args.form == JSON:
         print_answer(answer)
     elif answer.get("unchanged"):

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from enforcer.errors import PolicyError
-from enforcer.policy.lint.kinds import INVALID_SETTING, LATE_DENIAL
+from enforcer.policy.lint.kinds import INVALID_SETTING, LATE_DENIAL, NO_WAY_BACK
 from enforcer.policy.lint.linter import Issue, Severity
+from enforcer.runtime.protection.unit import NO_RELOAD_BACK
+from enforcer.span import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from enforcer.cli.document_types import FindingDocument
+    from enforcer.cli.settings import Settings
     from enforcer.runtime.policies.compilation import Prepared
-    from enforcer.span import Span
 
-__all__ = ["Finding", "found_in", "of_errors"]
+__all__ = ["Finding", "found_in", "of_errors", "of_settings"]
 
 _WORDS: Final[dict[Severity, Literal["warning", "info"]]] = {
     Severity.WARNING: "warning",
@@ -80,6 +83,15 @@ def of_errors(
         )
         for error in errors
     )
+
+
+def of_settings(settings: Settings, file: Path) -> tuple[Finding, ...]:
+    """Return what the author of *file* should know of *settings*, which are valid."""
+    if not settings.has_no_way_back:
+        return ()
+    place = Span(str(file), 1, 1)
+    line = f"{place}: warning: {NO_RELOAD_BACK}"
+    return (Finding(NO_WAY_BACK, "warning", NO_RELOAD_BACK, place, line),)
 
 
 def found_in(prepared: Prepared) -> Iterator[Finding]:

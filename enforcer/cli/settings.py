@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from enforcer.sinks.address import Address
     from enforcer.sinks.spec import OutputSpec
 
-__all__ = ["NO_CONFIRMATION", "Settings", "settings_from", "verifier_of"]
+__all__ = ["Settings", "settings_from", "verifier_of"]
 
-NO_CONFIRMATION: Final = (
-    "cannot be confirmed beside protect without a key, so enforcement would end after that time: "
-    "set a key, or leave one of both out"
+_NO_CONFIRMATION: Final = (
+    "cannot be confirmed beside protect without a key and without a service manager, so enforcement would end "
+    "after that time: set a key, or leave one of both out"
 )
 """What is wrong with a time for confirmation, behind its name."""
 
@@ -56,6 +56,7 @@ class Settings:
         persist: leave enforcement active at an orderly end.
         confirm_within: seconds after which what was started is taken back unless confirmed.
         watch_confirm_within: likewise for what the watch activates later.
+        reload_confirm_within: likewise for what a reload activates that says no time of its own.
         socket: where the daemon is asked.
         pins: the folder on bpffs by which enforcement outlives the daemon; None: it does not.
     """
@@ -84,6 +85,7 @@ class Settings:
     persist: bool = False
     confirm_within: float | None = None
     watch_confirm_within: float | None = None
+    reload_confirm_within: float | None = None
     socket: Path = places.SOCKET
     pins: Path | None = places.PINS
 
@@ -94,9 +96,9 @@ class Settings:
         settings = attrs.evolve(self, **{name: v for name, v in given.items() if v is not None})
         return attrs.evolve(settings, pins=None) if args.is_unpinned else settings
 
-    def require_sense(self) -> None:
+    def require_sense(self, *, is_service: bool) -> None:
         """
-        Refuse what contradicts itself.
+        Refuse what contradicts itself; *is_service*: the service manager starts the daemon.
 
         Raises:
             UsageError: what does.
@@ -107,20 +109,17 @@ class Settings:
             raise UsageError("--watch-confirm-within needs the watch: leave --no-watch out")
         if self.persist and self.pins is None:
             raise UsageError("--persist needs pins: leave --no-pins out")
-        for name in self.unconfirmable:
-            raise UsageError(f"--{name.replace('_', '-')} {NO_CONFIRMATION}")
+        # A protected daemon takes a confirmation from its key, or from the service manager.
+        if is_service or not self.protect or self.key is not None:
+            return
+        for name in ("confirm_within", "watch_confirm_within", "reload_confirm_within"):
+            if getattr(self, name) is not None:
+                raise UsageError(f"--{name.replace('_', '-')} {_NO_CONFIRMATION}")
 
     @property
-    def unconfirmable(self) -> tuple[str, ...]:
-        """
-        Names of the times within which no confirmation could come.
-
-        A protected daemon takes one from its key, or from processes of its own unit, which nobody can start later.
-        """
-        if not self.protect or self.key is not None:
-            return ()
-        times = ("confirm_within", "watch_confirm_within")
-        return tuple(name for name in times if getattr(self, name) is not None)
+    def has_no_way_back(self) -> bool:
+        """Whether each reload counts for good: the service manager asks for it, and cannot say a time."""
+        return self.protect and self.key is None and self.reload_confirm_within is None
 
     def all_outputs(self) -> tuple[OutputSpec, ...]:
         """

@@ -121,10 +121,11 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
     """
     from enforcer.cli.settings import verifier_of
     from enforcer.runtime.assembly import Plan
+    from enforcer.runtime.protection.unit import own_unit
 
     sources = _sources(args, settings)
     require_root("enforcement")
-    settings.require_sense()
+    settings.require_sense(is_service=(unit := own_unit()) is not None)
     outputs = settings.all_outputs()
     is_taken = _takes_standard_output(outputs)
     if args.dashboard:
@@ -148,6 +149,8 @@ def _plan(args: argparse.Namespace, settings: Settings) -> Plan:
         watch=settings.watch,
         watch_confirm_within=settings.watch_confirm_within,
         confirm_within=settings.confirm_within,
+        reload_confirm_within=settings.reload_confirm_within,
+        unit=unit,
         protect=settings.protect,
         persists=settings.persist,
         last_good=places.LAST_GOOD if settings.tolerant else None,

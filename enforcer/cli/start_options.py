@@ -140,6 +140,12 @@ def _add_safety(group: Arguments) -> None:
         type=confirmation_time,
         help="take back what the watch has activated unless `enforcer confirm` comes in time",
     )
+    group.add_argument(
+        "--reload-confirm-within",
+        metavar="TIME",
+        type=confirmation_time,
+        help="take back what a reload has activated unless `enforcer confirm` comes in time",
+    )
     _add_protection(group)
 
 

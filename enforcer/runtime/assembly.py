@@ -32,7 +32,7 @@ from enforcer.runtime.notify import Notifier
 from enforcer.runtime.policies.inquiry import describe_sources
 from enforcer.runtime.policies.last_good import LastGood
 from enforcer.runtime.policies.start import begin
-from enforcer.runtime.policies.unattended import try_to
+from enforcer.runtime.policies.unattended import try_to, try_to_confirm
 from enforcer.runtime.policies.watch import PolicyWatch
 from enforcer.runtime.reactor import Reactor
 from enforcer.runtime.records.pipeline import Pipeline
@@ -88,8 +88,10 @@ class Plan:
         results: where it is written what became of each policy, if anywhere.
         watch: make changes of the policy files active by themselves.
         watch_confirm_within, confirm_within: seconds after which such a change, or the start, is taken back unless confirmed.
+        reload_confirm_within: likewise for a reload.
         protect: keep other processes, root's too, from the engine.
         verifier: with *protect*, of the key without which nobody ends that.
+        unit: whose main process this is; None: of no service.
         persists: leave enforcement behind at an orderly end.
         last_good: where it is kept what files of a tolerant source say that is active; None: nowhere.
     """
@@ -107,8 +109,10 @@ class Plan:
     watch: bool = True
     watch_confirm_within: float | None = None
     confirm_within: float | None = None
+    reload_confirm_within: float | None = None
     protect: bool = False
     verifier: Verifier | None = None
+    unit: str | None = None
     persists: bool = False
     last_good: Path | None = None
 
@@ -262,7 +266,12 @@ def connect(plan: Plan, parts: Parts, begun: Start, report: Report) -> Service:
     """
     enforcement = begun.enforcement
     daemon = _daemon(plan, parts, enforcement, report)
-    tell = _protect(plan, daemon, enforcement, report) if plan.protect else None
+    enforcement.reload_within = plan.reload_confirm_within
+    tell = None
+    if plan.protect:
+        from enforcer.runtime.protection.daemon import protect  # noqa: PLC0415 (for who protects)
+
+        tell = protect(daemon, enforcement, report, plan.unit)
     pipeline = pipeline_for(
         daemon,
         enforcement.sessions.origins,
@@ -289,6 +298,7 @@ def _daemon(plan: Plan, parts: Parts, enforcement: Enforcement, report: Report) 
         enforcement,
         parts.notifier,
         hangup=lambda: try_to(enforcement.reload, report),
+        confirm=lambda: try_to_confirm(enforcement.confirm, report),
         persists=plan.persists,
         reactor=enforcement.reactor,
         overview=parts.overview,
@@ -300,23 +310,6 @@ def _daemon(plan: Plan, parts: Parts, enforcement: Enforcement, report: Report) 
     enforcement.on_change, enforcement.on_end = daemon.follow, daemon.stop
     enforcement.on_idle = daemon.idle
     return daemon
-
-
-def _protect(
-    plan: Plan, daemon: Daemon, enforcement: Enforcement, report: Report
-) -> Callable[[], None]:
-    """Let the gate judge who changes what; return what to do when policy files differ."""
-    from enforcer.runtime.protection.daemon import (  # noqa: PLC0415 (for who protects)
-        files_differ,
-        gate_for,
-        no_reload,
-    )
-
-    daemon.gate = gate_for(enforcement, report)
-    if plan.verifier is not None:
-        daemon.hangup = lambda: report(no_reload())
-    sentence = files_differ(has_key=plan.verifier is not None)
-    return lambda: report(sentence)
 
 
 def _serve_metrics(parts: Parts, daemon: Daemon, pipeline: Pipeline) -> None:

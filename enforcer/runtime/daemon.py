@@ -66,6 +66,7 @@ class Daemon:
         policies: carries out changes that are asked for; None if there can be none.
         notifier: tells the service manager how things are.
         hangup: called at SIGHUP after the logs were reopened.
+        confirm: called at SIGUSR2.
         persists: leave enforcement active at the end.
         overview: what dashboards are shown.
         denials: what is told of first denials; None: nobody asks.
@@ -80,6 +81,7 @@ class Daemon:
     policies: PolicyControl | None = None
     notifier: Notifier = attrs.field(factory=Notifier)
     hangup: Callable[[], None] | None = None
+    confirm: Callable[[], None] = lambda: None
     persists: bool = False
     reactor: Reactor = attrs.field(factory=Reactor)
     overview: Overview = attrs.field(factory=Overview)
@@ -185,6 +187,7 @@ class Daemon:
             signal.SIGTERM: self._obey,
             signal.SIGHUP: self._hang_up,
             signal.SIGUSR1: pipeline.fanout.reopen,
+            signal.SIGUSR2: self.confirm,
         }
         with self.reactor.signals(calls, spent=_ENDING if is_last else ()):
             self._watch_records()

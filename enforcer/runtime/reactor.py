@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reactor", "Timer"]
 
-_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_HELD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 _BYTES = 4096  # more than wait in the socket that wakes the loop, as a rule
 
 

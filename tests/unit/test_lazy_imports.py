@@ -195,7 +195,7 @@ def test_the_version_imports_the_extension(imported):
         (["status"], STATUS),
         (["status", "--json"], STATUS),
         (["stop"], PRINTING | {"enforcer.cli.stop", "enforcer.cli.passphrase"}),
-        (["confirm"], CHANGING | {"enforcer.cli.confirm"}),
+        (["confirm"], CHANGING | {"enforcer.cli.confirm", "enforcer.cli.by_manager"}),
         (["reload"], CHANGING | {"enforcer.cli.reload"}),
         (["policy", "list"], POLICY),
         (["policy", "set-mode", "web", "audit"], POLICY),

@@ -126,6 +126,7 @@ def test_an_upgrade_leaves_no_gap(first: str) -> None:
     _POLICY.write_text(_TEXT)
     _POLICY.chmod(0o600)
     done("systemctl", "reload", _UNIT)
+    done("enforcer", "confirm")
     assert is_denied()
     before = shown("MainPID")
 

@@ -9,17 +9,25 @@ folders are visible behind the sandbox.
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from engine import ENFORCER, attempt, python, whole_lines
+from pages.blocks import blocks, commands
 from patience import scaled, wait_until
+
+from enforcer.errors import ControlError
+from enforcer.runtime.control.protocol import CONFIRM, RELOAD, Client
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGING = _REPOSITORY / "packaging"
@@ -27,6 +35,12 @@ _UNIT = "enforcer.service"
 _LIMIT = 600.0
 _CGROUP = Path("/sys/fs/cgroup/system.slice") / _UNIT
 _LOG = Path("/var/log/enforcer/events.json")
+
+# Seconds that are waited for, in the place of the shipped five minutes. Two commands must fit in.
+_WINDOW = round(min(scaled(20.0), 60.0))
+_POLICY_FILE = Path("/etc/enforcer/policies/vault.yaml")
+
+_PAGE = _REPOSITORY / "docs/locked-out.md"
 
 _DROP_IN = f"""\
 [Service]
@@ -52,6 +66,27 @@ spec:
       file: read
       match:
         path: [/srv/vault/secret, /home/ward/link/note]
+      action: deny
+"""
+
+_WIDER = _POLICY.replace("[/srv/vault/secret,", "[/srv/vault/other, /srv/vault/secret,")
+
+# Neither a shell nor a login, the service manager's command or enforcer itself: only who runs already goes on.
+_LOCKOUT = f"""\
+apiVersion: enforcer/v1
+kind: EnforcerPolicy
+metadata:
+  name: lockout
+spec:
+  rules:
+    - name: nobody-runs
+      exec: {{}}
+      match:
+        path: [/usr/bin/dash, /usr/bin/bash, /usr/bin/su, /usr/bin/systemctl, {os.path.realpath(sys.executable)}]
+      action: deny
+    - name: nobody-reads
+      file: read
+      match: {{path: /srv/vault/other}}
       action: deny
 """
 
@@ -142,9 +177,11 @@ def installed() -> Iterator[None]:
     (units / f"{_UNIT}.d/clone.conf").write_text(_DROP_IN)
     etc = Path("/etc/enforcer")
     (etc / "policies").mkdir(parents=True)
-    shutil.copy(_PACKAGING / "enforcer.yaml", etc)
-    (etc / "policies/vault.yaml").write_text(_POLICY)
-    for path in (etc / "enforcer.yaml", etc / "policies/vault.yaml"):
+    shipped = (_PACKAGING / "enforcer.yaml").read_text()
+    assert "\nreloadConfirmWithin: 5m\n" in shipped
+    (etc / "enforcer.yaml").write_text(shipped.replace("Within: 5m", f"Within: {_WINDOW}s"))
+    _POLICY_FILE.write_text(_POLICY)
+    for path in (etc / "enforcer.yaml", _POLICY_FILE):
         path.chmod(0o600)
     for folder in ("/srv/vault", "/srv/notes", "/home/ward"):
         Path(folder).mkdir(parents=True)
@@ -255,11 +292,9 @@ def test_records_name_the_cgroup_of_who_has_ended(service: None) -> None:
 
 def test_a_reload_is_active_when_it_returns(service: None) -> None:
     """The daemon stays, the new rule holds; a broken set fails the reload and changes nothing."""
-    pid, policy = shown("MainPID"), Path("/etc/enforcer/policies/vault.yaml")
+    pid, policy = shown("MainPID"), _POLICY_FILE
     assert not is_denied("/srv/vault/other")
-    policy.write_text(
-        _POLICY.replace("[/srv/vault/secret,", "[/srv/vault/other, /srv/vault/secret,")
-    )
+    policy.write_text(_WIDER)
 
     reloaded = systemctl("reload", _UNIT)
     refused = is_denied("/srv/vault/other"), is_denied("/srv/vault/secret")
@@ -352,6 +387,229 @@ def test_a_loop_that_hangs_is_replaced(service: None) -> None:
     assert is_denied("/srv/vault/secret")
 
 
+def _run(*argv: str) -> int:
+    """How a program ends; -1 if it may not run."""
+    try:
+        return subprocess.run(argv, check=False, capture_output=True, timeout=scaled(60)).returncode
+    except PermissionError:
+        return -1
+
+
+def _can_run() -> list[bool]:
+    """Whether a shell runs, another user gets one, and the command of the service manager runs."""
+    tried = (
+        ["sh", "-c", ":"],
+        ["su", "nobody", "-s", "/bin/sh", "-c", ":"],
+        ["systemctl", "--version"],
+    )
+    return [0 == _run(*argv) for argv in tried]
+
+
+def _until_it_is_back(began: float) -> float:
+    """Wait until the earlier policies count; returns the seconds since *began*."""
+    until(lambda: not is_denied("/srv/vault/other"), "the earlier policies are not back")
+    took = time.monotonic() - began
+    assert _WINDOW <= took
+    return took
+
+
+def test_a_policy_that_locks_out_goes_back(service: None) -> None:
+    """Without anybody's doing, whatever runs no more; the manager says until when, and what came of it."""
+    assert [True, True, True] == _can_run()
+    lockout = _POLICY_FILE.with_name("lockout.yaml")
+    lockout.write_text(_LOCKOUT)
+    lockout.chmod(0o600)
+    try:
+        began = time.monotonic()
+        assert 0 == systemctl("reload", _UNIT).returncode, journal()
+        assert is_denied("/srv/vault/other")
+        assert [False, False, False] == _can_run()
+
+        print(f"lapse after {_until_it_is_back(began):.1f} s of {_WINDOW}")
+    finally:
+        lockout.unlink()
+    assert [True, True, True] == _can_run()
+    assert is_denied("/srv/vault/secret")
+    until(lambda: "was not confirmed in time" in shown("StatusText"), "not told")
+    assert f"not confirmed within {_WINDOW} s" in journal()
+
+
+def test_what_is_confirmed_stays(service: None) -> None:
+    """By the command of the first day, which the service manager passes on."""
+    _POLICY_FILE.write_text(_WIDER)
+    began = time.monotonic()
+    assert 0 == systemctl("reload", _UNIT).returncode, journal()
+    assert shown("StatusText").endswith(" unless confirmed: enforcer confirm")
+
+    confirmed = attempt(ENFORCER, "confirm")
+    print(f"reload and confirmation: {time.monotonic() - began:.1f} s")
+    again = attempt(ENFORCER, "confirm")
+    time.sleep(max(0.0, began + _WINDOW + 3 - time.monotonic()))
+
+    assert (0, b"") == (confirmed.returncode, confirmed.stderr), confirmed.stderr
+    assert confirmed.stdout.startswith(b"enforcer: confirmed, generation ")
+    assert again.stdout.startswith(b"enforcer: nothing awaits confirmation: generation ")
+    assert is_denied("/srv/vault/other")
+    assert "unless confirmed" not in shown("StatusText")
+    assert "confirmed by SIGUSR2: generation " in journal()
+
+
+def test_a_corrected_file_replaces_what_waits(service: None) -> None:
+    """The same file again neither confirms nor prolongs; another takes the change back at once."""
+    _POLICY_FILE.write_text(_POLICY)
+    assert 0 == systemctl("reload", _UNIT).returncode, journal()
+    assert not is_denied("/srv/vault/other")
+
+    same = systemctl("reload", _UNIT)
+    _POLICY_FILE.write_text(_WIDER)
+    corrected = systemctl("reload", _UNIT)
+
+    assert 0 != same.returncode
+    assert "another change waits for confirmation" in journal()
+    assert 0 == corrected.returncode, journal()
+    assert is_denied("/srv/vault/other")
+    assert "unless confirmed" not in shown("StatusText")
+
+
+def _tries_to_confirm(pid: int) -> None:
+    """What root can do without the service manager; none of it may reach the daemon."""
+    with Client.connect(Path("/run/enforcer/enforcer.sock")) as client:
+        for word, fields in ((CONFIRM, {}), (RELOAD, {}), (RELOAD, {"confirmWithin": 1})):
+            with pytest.raises(ControlError, match="protected without a key"):
+                client.ask(word, **fields)
+    for number in (signal.SIGUSR2, signal.SIGHUP, signal.SIGUSR1):
+        with pytest.raises(PermissionError):
+            os.kill(pid, number)
+    handle = os.pidfd_open(pid)
+    with pytest.raises(PermissionError):
+        signal.pidfd_send_signal(handle, signal.SIGUSR2)
+    os.close(handle)
+    here, there = socket.socketpair()
+    with here, there:  # a signal of the kernel's, for whoever is called the owner of a file
+        for command, value in (
+            (fcntl.F_SETOWN, pid),
+            (fcntl.F_SETSIG, signal.SIGUSR2),
+            (fcntl.F_SETFL, os.O_ASYNC),
+        ):
+            fcntl.fcntl(here, command, value)
+        there.send(b".")
+
+
+def test_nobody_else_confirms(service: None) -> None:
+    """Neither root without the service manager, nor a service that does not reach it, nor another user."""
+    _POLICY_FILE.write_text(_POLICY)
+    pid = int(shown("MainPID"))
+    began = time.monotonic()
+    assert 0 == systemctl("reload", _UNIT).returncode, journal()
+    assert not is_denied("/srv/vault/other")
+
+    _tries_to_confirm(pid)
+    confined = attempt(
+        "systemd-run", "--quiet", "--wait", "--pipe", "-p", "InaccessiblePaths=/run/systemd/private",
+        "-p", "InaccessiblePaths=-/run/dbus", ENFORCER, "confirm",
+    )  # fmt: skip
+    others = [
+        attempt("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words).returncode
+        for words in (
+            ("systemctl", "--no-ask-password", "kill", "--signal=SIGUSR2", _UNIT),
+            ("systemctl", "--no-ask-password", "reload", _UNIT),
+            ("systemctl", "--no-ask-password", "stop", _UNIT),
+            ("kill", "-USR2", str(pid)),
+            (ENFORCER, "confirm"),
+        )
+    ]
+    took = time.monotonic() - began
+    until(lambda: is_denied("/srv/vault/other"), "it was confirmed")
+
+    print(f"attempts: {took:.1f} s of {_WINDOW}")
+    assert took < _WINDOW
+    assert (2, True) == (confined.returncode, b"service manager" in confined.stderr), (
+        confined.stderr
+    )
+    assert 0 not in others
+    assert pid == int(shown("MainPID"))
+    _POLICY_FILE.write_text(_WIDER)
+
+
+def test_the_emergency_by_the_file(service: None) -> None:
+    """One policy only records: its file says so, and the service manager has it read."""
+    assert is_denied("/srv/vault/secret")
+    _POLICY_FILE.write_text(_WIDER.replace("spec:\n", "spec:\n  mode: audit\n"))
+    began = time.monotonic()
+
+    assert 0 == systemctl("reload", _UNIT).returncode, journal()
+
+    assert not is_denied("/srv/vault/secret")
+    assert 0 == attempt(ENFORCER, "confirm").returncode
+    print(f"emergency: {time.monotonic() - began:.1f} s")
+    assert shown("StatusText").startswith("active: nothing is enforced: 1 policy only audits")
+    shown_events = attempt(ENFORCER, "events", "--last", "3")
+    assert b"would deny" in shown_events.stdout, shown_events
+    _POLICY_FILE.write_text(_POLICY)
+    assert 0 == systemctl("reload", _UNIT).returncode
+    assert 0 == attempt(ENFORCER, "confirm").returncode
+    assert is_denied("/srv/vault/secret")
+
+
+def typed(heading: str, number: int = 0) -> list[str]:
+    """Type the block *number* of the page for who is locked out, below *heading*; returns what it printed."""
+    lines = _PAGE.read_text().splitlines()
+    section = [
+        b for b in blocks(_PAGE) if b.is_typed and _heading(lines, b.line).startswith(heading)
+    ]
+    folder = {"PATH": f"{Path(ENFORCER).parent}:{os.environ['PATH']}"}
+    script = "\n".join(command.text for command in commands(section[number]))
+    script = script.replace("ExecStart=enforcer", f"ExecStart={ENFORCER}")
+    began = time.monotonic()
+    done = subprocess.run(
+        ["bash", "-e", "-c", script], check=False, capture_output=True, text=True,
+        timeout=scaled(_LIMIT), env={**os.environ, **folder},
+    )  # fmt: skip
+    print(f"typed in {time.monotonic() - began:.1f} s: {script.splitlines()}")
+    assert 0 == done.returncode, (script, done.stderr, journal())
+    return done.stdout.splitlines()
+
+
+def _heading(lines: list[str], number: int) -> str:
+    return next(line for line in reversed(lines[:number]) if line.startswith("## "))[3:]
+
+
+def _bad(text: str) -> None:
+    bad = _POLICY_FILE.with_name("bad.yaml")
+    bad.write_text(text)
+    bad.chmod(0o600)
+
+
+_BAD = _LOCKOUT.replace(
+    "/usr/bin/dash, /usr/bin/bash, /usr/bin/su, /usr/bin/systemctl, ", ""
+).replace(os.path.realpath(sys.executable), "/usr/bin/su")
+
+
+def test_the_page_for_who_is_locked_out(service: None) -> None:
+    """A bad policy that somebody has confirmed, and each way back, as the page has it typed."""
+    assert ["ok:", "ok:"] == [line[:3] for line in typed("Before") if line.startswith("ok")]
+    assert [True, True, True] == _can_run()
+    _bad(_BAD)
+    assert 0 == systemctl("reload", _UNIT).returncode
+    typed("Before", 1)
+    until(lambda: "confirmed by SIGUSR2" in journal(), "not confirmed")
+    until(lambda: "unless confirmed" not in shown("StatusText"), "not confirmed")
+    assert [True, False, True] == _can_run()
+
+    assert any("policies enforce" in line for line in typed("2."))
+    assert any("nobody-runs" in line for line in typed("2.", 1))
+    typed("2.", 3)
+    assert [True, True, True] == _can_run()
+    assert not is_denied("/srv/vault/other")
+    assert is_denied("/srv/vault/secret")
+    _bad(_BAD)
+    assert 0 == systemctl("reload", _UNIT).returncode
+    assert [True, False, True] == _can_run()
+    typed("2.", 2)
+    assert [True, True, True] == _can_run()
+    assert is_denied("/srv/vault/secret")
+
+
 def _refused_to_root(*argv: str) -> None:
     """Root asks enforcer for something that it must not do, and is told who may."""
     ended = attempt(ENFORCER, *argv)
@@ -421,18 +679,51 @@ def test_what_it_leaves_is_the_managers(left_alone: None) -> None:
     assert is_denied("/srv/vault/secret")
 
 
+def test_the_page_without_a_daemon(left_alone: None) -> None:
+    """What is pinned goes by the service manager only, also where no daemon can start any more."""
+    text = _POLICY_FILE.read_text()
+    _POLICY_FILE.write_text(text.replace("deny", "dney"))
+    assert 0 != systemctl("start", _UNIT).returncode
+    assert is_denied("/srv/vault/secret")
+
+    typed("5.", 1)
+
+    _POLICY_FILE.write_text(text)
+    assert not is_denied("/srv/vault/secret")
+    assert [] == list(Path("/sys/fs/bpf").glob("enforcer/*"))
+    typed("5.")
+    assert is_denied("/srv/vault/secret")
+
+
 def test_stop_ends_it(service: None) -> None:
     """In order: nothing is refused any more, nothing failed, nothing starts it again."""
     assert is_denied("/srv/vault/secret")
 
-    stopped = systemctl("stop", _UNIT)
+    typed("3.")
 
-    assert 0 == stopped.returncode
     assert not is_denied("/srv/vault/secret")
     assert ("inactive", "success") == (shown("ActiveState"), shown("Result"))
     assert "enforcer: stopped after " in journal()
     assert not Path("/run/enforcer").exists()
     assert [] == list(Path("/sys/fs/bpf").glob("enforcer/*"))
+
+
+def test_the_page_without_a_shell(installed: None) -> None:
+    """At a boot with that word the service does not start, and the policy can be taken away."""
+    _bad(_BAD)
+    line = Path("/run/cmdline")
+    line.write_text(Path("/proc/cmdline").read_text().strip() + " enforcer.off\n")
+    subprocess.run(["mount", "--bind", line, "/proc/cmdline"], check=True)
+    try:
+        started = systemctl("start", _UNIT)
+        state = shown("ConditionResult"), shown("ActiveState")
+    finally:
+        subprocess.run(["umount", "/proc/cmdline"], check=True)
+
+    assert (0, "no", "inactive") == (started.returncode, *state)
+    assert [True, True, True] == _can_run()
+    assert not is_denied("/srv/vault/secret")
+    assert any(line.startswith("ok: 1 policy") for line in typed("4."))
 
 
 def test_wrong_settings_are_told_and_not_tried_again(installed: None) -> None:

@@ -13,7 +13,7 @@ from enforcer.errors import FileError, LimitError, PolicyError, TextError, Trust
 from enforcer.policy.lint.checks import carried_over
 from enforcer.policy.lint.linter import CHECKS
 
-__all__ = ["CARRIED_OVER", "INVALID_SETTING", "KINDS", "LATE_DENIAL"]
+__all__ = ["CARRIED_OVER", "INVALID_SETTING", "KINDS", "LATE_DENIAL", "NO_WAY_BACK"]
 
 CARRIED_OVER: Final = carried_over.__name__.replace("_", "-")
 """What a policy written for others means otherwise here."""
@@ -24,6 +24,9 @@ LATE_DENIAL: Final = "late-denial"
 INVALID_SETTING: Final = "invalid-setting"
 """What is wrong in a configuration."""
 
+NO_WAY_BACK: Final = "no-way-back"
+"""What a configuration leaves without a way back."""
+
 KINDS: Final[dict[str, str]] = {
     PolicyError.kind: "Something in a policy, or in a case, is wrong.",
     TextError.kind: "A file is not UTF-8, not YAML, or YAML that policies do without.",
@@ -31,6 +34,7 @@ KINDS: Final[dict[str, str]] = {
     FileError.kind: "A file or directory cannot be opened.",
     TrustError.kind: "A file could have been written by somebody other than root.",
     INVALID_SETTING: "Something in the configuration is wrong.",
+    NO_WAY_BACK: "A reload of the service cannot be taken back.",
     LATE_DENIAL: "A deny by what is known too late to prevent the operation.",
     **{
         name: (function.__doc__ or name).strip().partition("\n")[0]

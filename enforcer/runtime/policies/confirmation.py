@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from enforcer.errors import KernelError
+from enforcer.errors import EnforcerBug, KernelError
 
 if TYPE_CHECKING:
-    from enforcer.runtime.policies.active import Pending
+    from enforcer.runtime.policies.active import ActiveSet, Pending
     from enforcer.runtime.policies.enforcement import Enforcement
 
 __all__ = ["ConfirmationWatch"]
@@ -50,20 +50,40 @@ class ConfirmationWatch:
             owner.on_end()
             return
         try:
-            owner.sessions.current.fall_back()
+            self._go_back(before, is_return=True)
         except KernelError as error:
             # The fallback counts all the same; only the next change must wait.
             owner.report(f"cannot go back to the previous policies, trying again: {error}")
             owner.reactor.after(_AGAIN, lambda: self._expire(pending))
             return
-        # What the files say now was not confirmed: only another change of them is activated.
-        owner.now = attrs.evolve(before, since=time.monotonic(), is_return=True)
-        owner.pending = None
-        if owner.files is not None:
-            owner.files.forget()
         owner.report(
             f"not confirmed within {pending.seconds:g} s: the previous policies are active again "
             f"(generation {before.generation}): {owner.posture().sentence}; correct the policy files "
             "before the next reload"
         )
         owner.on_change()
+
+    def take_back(self, pending: Pending) -> None:
+        """
+        Go back to the policies before *pending*, which there are, and not only when its time is over.
+
+        Raises:
+            KernelError: the kernel refuses; the change goes on to wait.
+        """
+        before = pending.before
+        if before is None:
+            raise EnforcerBug("there are no policies to go back to")
+        self._go_back(before, is_return=False)
+        self.enforcement.report(
+            "the policy files have changed, so the change that waited for confirmation is taken back"
+        )
+        self.enforcement.on_change()
+
+    def _go_back(self, before: ActiveSet, *, is_return: bool) -> None:
+        owner = self.enforcement
+        owner.sessions.current.fall_back()
+        # What the files say now was not confirmed: only another change of them is activated.
+        owner.now = attrs.evolve(before, since=time.monotonic(), is_return=is_return)
+        owner.pending = None
+        if owner.files is not None:
+            owner.files.forget()

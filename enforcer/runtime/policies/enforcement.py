@@ -82,6 +82,8 @@ class Enforcement:
         on_end: called when a change was not confirmed and nothing is active any more.
         workloads: which containers and pods there are.
         last_good: where texts of files are kept; None: they are not.
+        reload_within: seconds after which a reload is taken back unless it is confirmed; None: it counts for good.
+        is_confirmable: whether somebody may confirm a change.
         containers: keeps the conditions on containers and pods true.
     """
 
@@ -97,6 +99,8 @@ class Enforcement:
     on_idle: Callable[[], None] = lambda: None
     workloads: Workloads = attrs.field(factory=Workloads)
     last_good: LastGood | None = None
+    reload_within: float | None = None
+    is_confirmable: bool = True
     containers: ContainerWatch = attrs.field(init=False)
     files: FileChanges | None = None
 
@@ -104,14 +108,29 @@ class Enforcement:
 
     def reload(self, *, confirm_within: float | None = None) -> ChangeAnswer:
         """
-        Read the policy files again and activate what they say.
+        Read the policy files again and activate what they say; *confirm_within* is :attr:`reload_within` by default.
 
         Raises:
             EnforcerError: something is wrong; the old set stays.
         """
-        self._require_settled()
-        change = functools.partial(self._change, self.now.overlay, None, confirm_within)
+        within = self.reload_within if confirm_within is None else confirm_within
+        return self._reload(within, is_asked=confirm_within is not None)
+
+    def _reload(self, within: float | None, *, is_asked: bool = True) -> ChangeAnswer:
+        self._make_way()
+        overlay = self.now.overlay
+        change = functools.partial(self._change, overlay, None, within, is_asked=is_asked)
         return change() if self.files is None else self.files.asked(change)
+
+    def _make_way(self) -> None:
+        """Take back the change that waits if the policy files say something else by now: they were corrected."""
+        pending = self.pending
+        if pending is not None and pending.before is not None:
+            order = self._order(self.now.overlay, None, None, None)
+            # Fails towards the end of the time: what only repeats it neither confirms nor prolongs it.
+            if make_apart(order, self.on_idle).now.digest != self.now.digest:
+                ConfirmationWatch(self).take_back(pending)
+        self._require_settled()
 
     def confirm(self) -> Confirmation:
         """
@@ -212,7 +231,7 @@ class Enforcement:
         """
         self.files = FileChanges(
             watch,
-            reload=lambda: self.reload(confirm_within=confirm_within),
+            reload=lambda: self._reload(confirm_within),
             is_settled=lambda: self.pending is None,
             report=self.report,
             clock=self.reactor.clock,
@@ -284,13 +303,15 @@ class Enforcement:
         files: CompactCopy[PolicySet] | None,
         confirm_within: float | None,
         workloads: tuple[Workload, ...] | None = None,
+        *,
+        is_asked: bool = True,
     ) -> ChangeAnswer:
         began, old = time.monotonic(), self.now
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
         made = make_apart(self._order(overlay, files, confirm_within, workloads), self.on_idle)
         compiled = time.monotonic()
         if self.sessions.current.is_kept and self._is_active(made):
-            return self._unchanged(made, confirm_within)
+            return self._unchanged(made, is_to_confirm=is_asked and confirm_within is not None)
         proposal = Proposal.of(made, old, self.sessions, confirm_within)
         self.containers.mounts.tell(made.now.workloads or ())
         done = activate(self.sessions, self.store, proposal)
@@ -341,12 +362,12 @@ class Enforcement:
         new, old = ((each.origins, each.overlay, each.facts) for each in (made.now, self.now))
         return new == old and is_same(made.data, self.sessions.current.image())
 
-    def _unchanged(self, made: CompiledChange, confirm_within: float | None) -> ChangeAnswer:
+    def _unchanged(self, made: CompiledChange, *, is_to_confirm: bool) -> ChangeAnswer:
         # What differs may be a file of which nothing is active.
         self.now = self.now.like(made.now)
         self.keep_texts()
         self.on_change()
-        return unchanged(self, made, is_to_confirm=confirm_within is not None)
+        return unchanged(self, made, is_to_confirm=is_to_confirm)
 
     def keep_texts(self) -> None:
         """Keep for a later start what each file says, once nothing can take it back."""

@@ -24,17 +24,11 @@ def posture_of(enforcement: Enforcement) -> Posture:
         rules=now.n_rules,
         programs=len({name for names in sessions.operations.values() for name in names}),
         refused_files=len(now.refused),
-        confirm=None if pending is None else _confirmed_by(enforcement),
+        confirm="enforcer confirm" if pending is not None and enforcement.is_confirmable else None,
         confirm_until=None if pending is None else round(time.time() + pending.left, 1),
         returned=now.is_return,
         outlives=enforcement.store is not None and sessions.current.is_kept,
     )
-
-
-def _confirmed_by(enforcement: Enforcement) -> str | None:
-    """Return what confirms a change; None: nothing can, since nobody but the service manager may change anything."""
-    guard = enforcement.sessions.current.guard
-    return None if guard is not None and guard.verifier is None else "enforcer confirm"
 
 
 def policies_state(enforcement: Enforcement) -> PoliciesState:

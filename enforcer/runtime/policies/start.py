@@ -298,7 +298,7 @@ def _made(
     if not left.expires_ns and state.unconfirmed == made.now.digest:
         report(
             "the policies are those that were not confirmed in time, so the previous ones stay active: "
-            "correct them, or activate them with: enforcer reload"
+            "correct them, or activate them by a reload"
         )
         made, window = make_apart(attrs.evolve(order, written=_written(state), keep=None)), None
         made = attrs.evolve(made, now=attrs.evolve(made.now, is_return=True))

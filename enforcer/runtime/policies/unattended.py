@@ -10,9 +10,9 @@ from enforcer.errors import EnforcerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from enforcer.runtime.control.answers import ChangeAnswer
+    from enforcer.runtime.control.answers import ChangeAnswer, Confirmation
 
-__all__ = ["attempt", "nothing_to_confirm", "try_to"]
+__all__ = ["attempt", "nothing_to_confirm", "try_to", "try_to_confirm"]
 
 
 def try_to(change: Callable[[], ChangeAnswer], report: Callable[[str], None]) -> None:
@@ -46,6 +46,18 @@ def attempt(
         unless = unless if how is not None else f"; for {within:g} s, and nothing can confirm it"
     report(f"generation {answer['generation']} active: {posture['sentence']}{unless}")
     return None
+
+
+def try_to_confirm(confirm: Callable[[], Confirmation], report: Callable[[str], None]) -> None:
+    """Keep the active policies, as a signal asks, and report what comes of it."""
+    try:
+        answer = confirm()
+    except EnforcerError as error:
+        report(f"SIGUSR2 confirms nothing: {error}")
+        return
+    said = "nothing awaits confirmation" if answer["unchanged"] else "confirmed by SIGUSR2"
+    sentence = answer["posture"]["sentence"]
+    report(f"{said}: generation {answer['generation']} stays active: {sentence}")
 
 
 def nothing_to_confirm(*, watch_acts: bool) -> str:

@@ -7,21 +7,49 @@ import contextlib
 import grp
 import pwd
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from enforcer.identity.process import cgroup_in, read_some
 from enforcer.kernel import loader
 from enforcer.libbpf import code
 from enforcer.runtime.protection import own_code
 from enforcer.runtime.protection.gate import Gate
+from enforcer.runtime.protection.unit import NO_RELOAD_BACK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from enforcer.runtime.control.peer import Peer
+    from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.policies.enforcement import Enforcement
 
-__all__ = ["files_differ", "gate_for", "no_reload", "settle"]
+__all__ = ["gate_for", "protect", "settle"]
+
+_NO_RELOAD: Final = "SIGHUP reopened the logs; to read policies again, use: enforcer reload"
+_NO_CONFIRMATION: Final = "SIGUSR2 confirms nothing beside a key; to confirm, use: enforcer confirm"
+
+
+def protect(
+    daemon: Daemon, enforcement: Enforcement, report: Callable[[str], None], unit: str | None
+) -> Callable[[], None]:
+    """
+    Let the gate judge who changes what *daemon* enforces; return what to do when policy files differ.
+
+    Its service manager passes a confirmation on as a signal, if *daemon* is the main process of a *unit*.
+    """
+    daemon.gate = gate = gate_for(enforcement, report)
+    has_key = gate is not None and gate.verifier is not None
+    if has_key:
+        daemon.hangup = lambda: report(_NO_RELOAD)
+        daemon.confirm = lambda: report(_NO_CONFIRMATION)
+    enforcement.is_confirmable = has_key or unit is not None
+    if not has_key and unit is not None and enforcement.reload_within is None:
+        report(NO_RELOAD_BACK)
+    how = "enforcer reload" if has_key else "systemctl reload enforcer"
+    differ = (
+        f"policy files have changed, but enforcement is protected: to activate them, use: {how}"
+    )
+    return lambda: report(differ)
 
 
 def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | None:
@@ -70,17 +98,6 @@ def _know_names() -> None:
     for look in (pwd.getpwnam, grp.getgrnam):
         with contextlib.suppress(KeyError):  # which is the answer, from every source of names
             look("enforcer-no-such-name")
-
-
-def files_differ(*, has_key: bool) -> str:
-    """Say that changed policy files wait."""
-    how = "enforcer reload" if has_key else "systemctl reload enforcer"
-    return f"policy files have changed, but enforcement is protected: to activate them, use: {how}"
-
-
-def no_reload() -> str:
-    """Say what a signal does not do."""
-    return "SIGHUP reopened the logs; to read policies again, use: enforcer reload"
 
 
 def _unit(process: str) -> bytes | None:

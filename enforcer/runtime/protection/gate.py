@@ -33,6 +33,8 @@ _STOP = (
 _CHANGE = (
     f"{_CLOSED}: change it by the policy files and the service manager (systemctl reload enforcer)"
 )
+_CONFIRM = f"{_CLOSED}: confirm by the service manager (systemctl kill --kill-whom=main --signal=SIGUSR2 enforcer)"
+_SENTENCES = {"stop": _STOP, "confirm": _CONFIRM}
 _LOCKED = "enforcement is protected by a key: give its passphrase at a terminal, or with --key-fd"
 _WRONG = "the passphrase is wrong: the active policies do not change"
 
@@ -74,7 +76,7 @@ class Gate:
             if self.is_managers(peer):
                 return None
             self._fail(f"{command}, asked for by {peer}, was refused: enforcement is protected")
-            return {"ok": False, "error": _STOP if command == "stop" else _CHANGE}
+            return {"ok": False, "error": _SENTENCES.get(command, _CHANGE)}
         nonce, visit.nonce = visit.nonce, None  # used once, whatever comes of it
         if proof is None:
             visit.nonce = os.urandom(_NONCE_BYTES)

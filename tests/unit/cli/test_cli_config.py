@@ -35,6 +35,7 @@ protect: true
 persist: true
 confirmWithin: 5m
 watchConfirmWithin: 1m
+reloadConfirmWithin: 2m
 syslog: udp:192.0.2.1:514
 journald: true
 redact: ["--password=*"]
@@ -84,6 +85,7 @@ def test_every_key_is_read(write):
         persist=True,
         confirm_within=300.0,
         watch_confirm_within=60.0,
+        reload_confirm_within=120.0,
         syslog=read_address("udp:192.0.2.1:514"),
         journald=True,
         redact=("--password=*",),
@@ -294,16 +296,28 @@ def test_the_sample_is_valid_and_shows_every_key(tmp_path):
         assert f"\n{key}:" in text or f"\n#{key}:" in text, key
 
 
-@pytest.mark.parametrize("key", ["confirmWithin", "watchConfirmWithin"])
-def test_a_time_that_nobody_could_confirm_is_refused(write, capsys, key):
-    """Beside protection without a key: at its place by check, and by a start; with a key, or without protection, not."""
-    refused = write(f"protect: true\n{key}: 1m\n")
+@pytest.mark.parametrize("key", ["confirmWithin", "watchConfirmWithin", "reloadConfirmWithin"])
+def test_a_time_that_nobody_could_confirm_is_refused(write, key):
+    """Beside protection without a key, only the service manager can confirm: for a service, and for no other start."""
+    path = write(f"protect: true\n{key}: 1m\n")
+    settings = settings_from(arguments("--config", str(path)))
 
-    assert Exit.USAGE == main(["check", "--config", str(refused)])
-    assert f"enforcer.yaml:2:1: {key} cannot be confirmed" in capsys.readouterr().err
+    assert Exit.OK == main(["check", "--config", str(path)])
+    settings.require_sense(is_service=True)
     with pytest.raises(UsageError, match="cannot be confirmed beside protect without a key"):
-        settings_from(arguments("--config", str(refused))).require_sense()
+        settings.require_sense(is_service=False)
+    for more in (["--key", "/etc/key"], ["--no-protect"]):
+        settings_from(arguments("--config", str(path), *more)).require_sense(is_service=False)
 
-    assert Exit.OK == main(["check", "--config", str(write(f"protect: false\n{key}: 1m\n"))])
-    with_key = settings_from(arguments("--config", str(refused), "--key", "/etc/key"))
-    assert () == with_key.unconfirmable
+
+def test_a_reload_without_a_way_back_is_told(write, capsys):
+    """Where only the service manager can reload, and the file gives it no time to confirm."""
+    ways = ("protect: true\nreloadConfirmWithin: 5m\n", "protect: false\n", SAMPLE.read_text())
+    for text in ways:
+        assert Exit.OK == main(["check", "--config", str(write(text))])
+        assert "" == capsys.readouterr().err
+
+    path = write("watch: false\nprotect: true\n")
+
+    assert Exit.OK == main(["check", "--config", str(path)])
+    assert f"{path}:1:1: warning: systemctl reload cannot be taken back" in capsys.readouterr().err

@@ -22,6 +22,7 @@ from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.cli.schemas import schema
 from enforcer.errors import ControlError, PolicyErrors
+from enforcer.kernel.image_map import ImageHead
 from enforcer.kernel.pin_store import PinStore
 from enforcer.kernel.session import Session
 from enforcer.policy.language.vocabulary import Op
@@ -83,6 +84,9 @@ class StartedSession(FakeSession):
 
     def confirm(self):
         self.is_confirmed = True
+
+    def fall_back(self):
+        self.opened, self.fallback = self.fallback, None
 
     def retired_hits(self):
         return None
@@ -222,6 +226,44 @@ def test_a_daemon_is_put_together(session, words, tmp_path, capfd, more):
     assert "enforcer_policy_enabled" in got["metrics"]
     assert session.is_ended
     assert session.is_closed
+
+
+def test_a_reload_waits_and_a_corrected_file_replaces_it(session, words, tmp_path, capfd):
+    """The same file again is refused, a wrong one too; what was before comes back without another time to wait."""
+    got, policy = {}, Path(words[-1])
+
+    def asks(ask):
+        ask("status")  # its start has read the file
+        session.seed = ImageHead.of(session.opened.data).seed
+        policy.write_text(POLICY.replace("/srv/vault", "/srv"))
+        got["waits"] = ask("reload")
+        with pytest.raises(ControlError, match="another change waits for confirmation for"):
+            ask("reload")
+        policy.write_text(POLICY.replace("deny", "dney"))
+        with pytest.raises(PolicyErrors):
+            ask("reload")
+        got["still"] = ask("status")["status"]
+        policy.write_text(POLICY.replace("/srv/vault", "/srv/other"))
+        got["corrected"] = ask("reload")
+        got["own"] = ask("status")["status"]["pending"]
+        policy.write_text(POLICY)
+        got["back"] = ask("reload")
+        got["settled"] = ask("status")["status"]
+
+    asking = Asking(tmp_path / "s.sock", asks)
+    main([*words, "--no-watch", "--reload-confirm-within", "90s"])
+    asking.join()
+
+    err = capfd.readouterr().err
+    assert asking.error is None, err
+    assert (2, 90.0) == (got["waits"]["generation"], got["waits"]["confirmWithin"])
+    assert 90.0 == got["still"]["pending"]["confirmWithin"]
+    assert (4, 90.0) == (got["corrected"]["generation"], got["own"]["confirmWithin"])
+    assert (5, True) == (got["back"]["generation"], got["back"]["unchanged"])
+    assert [] == got["back"]["warnings"]
+    assert got["settled"]["pending"] is None
+    assert not got["settled"]["posture"]["returned"]
+    assert 2 == err.count("the change that waited for confirmation is taken back")
 
 
 @pytest.mark.parametrize("more", [["-"], ["/dev/stdout", "--no-quiet"]])

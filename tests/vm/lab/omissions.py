@@ -20,6 +20,9 @@ OUTER_TESTS = {
     "test_service.py::test_a_loop_that_hangs_is_replaced": (
         "the manager waits for its watchdog: test_no_read_succeeds_between_death_and_return"
     ),
+    "test_service.py::test_the_page_without_a_daemon": (
+        "a death, and another start by the manager: test_the_page_for_who_is_locked_out, test_the_page_without_a_shell"
+    ),
     "test_service.py::test_what_it_leaves_is_the_managers": (
         "a death, and another start by the manager: test_root_does_not_end_it_by_itself"
     ),
