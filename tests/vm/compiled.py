@@ -63,6 +63,12 @@ class Recipe:
 
 _LIBRARY = ("-shared", "-fPIC")
 _SEARCHER = ("-O1", "-static", "-pthread")
+_NAMES = (
+    "hunt/names.h",
+    "hunt/names_files.c",
+    "hunt/names_mounts.c",
+    "hunt/names_world.c",
+)
 _HUNT = ("hunt/hunt.c", "hunt/hunt.h")
 _ASSAILANTS = (
     "LSM",
@@ -85,6 +91,7 @@ _RECIPES = {
     "contained": Recipe("contained.c", ("-O1", "-static")),
     "cost": Recipe("cost.c", ("-static", "-O2")),
     "deeds": Recipe("deeds.c", ("-pthread",)),
+    "hunt-names": Recipe("hunt/names.c", _SEARCHER, others=(*_NAMES, *_HUNT)),
     "hunt-sockets": Recipe("hunt/sockets.c", _SEARCHER, others=_HUNT),
     "keeper": Recipe("keeper.c", ("-O1", "-pthread", "-ldl")),
     "launch": Recipe("launch.c", ("-O1", "-pthread")),
