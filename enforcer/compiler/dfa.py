@@ -24,6 +24,7 @@ class Dfa:
         accepts: entries of the atom list that each state yields at the end of the text.
         mays: what each state yields where the text goes on: entries that are yielded whatever follows, and
             with ``ENF_ATOM_MAYBE`` those that something that follows could yield. Empty if not needed.
+        work: steps to make it, with those for larger automata that were given up before it.
     """
 
     classes: bytes
@@ -31,6 +32,7 @@ class Dfa:
     trans: array[int]
     accepts: list[Entries]
     mays: list[Entries] = attrs.field(factory=list)
+    work: int = 0
 
     @property
     def n_states(self) -> int:

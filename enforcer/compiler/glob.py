@@ -9,27 +9,30 @@ single pattern that grows too large is refused.
 from __future__ import annotations
 
 import functools
-import itertools
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import attrs
 
 from enforcer import _abi
-from enforcer.compiler import nfa
+from enforcer.compiler import limits, nfa
 from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.dfa import Dfa, Entries
-from enforcer.compiler.patterns import Glob, Wild
+from enforcer.compiler.glob_groups import groups_of
+from enforcer.compiler.patterns import Glob
 from enforcer.errors import LimitError
+from enforcer.policy.text.bounds import MAX_GLOB_WORK
 from enforcer.span import Span
 
 __all__ = ["FOLDED_AT", "MAYBE", "compile_globs"]
 
 MAX_STATES: Final = 0xFFFF
-_GROUP_WEIGHT: Final = 12_000
 _SPARE_STATES: Final = 4_096
 _GROWTH: Final = 4
+_STATE: Final = 32
+_CALL: Final = 16
+"""Work that each state, and each search for one, takes besides a step for each node: so a step is some 0.2 µs."""
 _DEAD: Final = 0
 _NO_CLASS: Final = -1
 _MOST: Final = _abi.ENF_MAX_DFAS
@@ -40,7 +43,15 @@ _START: Final = 1
 
 
 class _TooLargeError(Exception):
-    """The automaton of this group outgrows its bound."""
+    """The automaton of this group outgrows its bound, after *work*."""
+
+    def __init__(self, work: int) -> None:
+        super().__init__()
+        self.work = work
+
+
+class _TooMuchError(Exception):
+    """The work that is left is used up."""
 
 
 def compile_globs(
@@ -49,6 +60,7 @@ def compile_globs(
     *,
     is_cut: bool = False,
     kept: KeptAutomata | None = None,
+    earlier: Sequence[Dfa] = (),
 ) -> list[Dfa]:
     """
     Compile *patterns* into as few automata as their growth allows, and no more than one more than there may be.
@@ -60,59 +72,43 @@ def compile_globs(
         spans: where each is from.
         is_cut: a text may go on.
         kept: automata that were made before.
+        earlier: other automata of the same image.
 
     Raises:
-        LimitError: a pattern needs too many states, or all of them too many automata.
+        LimitError: a pattern needs too many states, or all of them too much work or room.
     """
     store = kept if kept is not None else KeptAutomata()
     made: list[Dfa] = []
-    for group in _groups(patterns):
-        make = functools.partial(_some_of_group, group, spans=spans, is_cut=is_cut)
-        made += store.of(group, patterns, make, is_cut=is_cut)
+    work = sum(dfa.work for dfa in earlier)
+    size = sum(_size(dfa) for dfa in earlier)
+    for group in groups_of(patterns):
+        span = spans.get(group[0])
+        make = functools.partial(
+            _some_of_group, group, spans=spans, is_cut=is_cut, left=MAX_GLOB_WORK - work
+        )
+        found = store.of(group, patterns, make, is_cut=is_cut)
+        made += found
+        # Automata that were kept count as if they were made now: the verdict is the same on every node.
+        work += sum(dfa.work for dfa in found)
+        if work > MAX_GLOB_WORK:
+            raise _too_much(span)
+        size += sum(map(_size, found))
+        limits.check("ENF_IMAGE_MAX", size, "bytes of automata for globs", span)
         if len(made) > _MOST:
             break
     return made
 
 
-def _groups(patterns: Mapping[Glob, Entries]) -> Iterator[list[Glob]]:
-    """
-    Part what starts with a literal, or in a container, from what may start anywhere; these multiply each other.
-    """
-    anchored: list[tuple[bytes, Glob]] = []
-    inside: list[Glob] = []
-    floating: list[Glob] = []
-    for pattern in patterns:
-        first = pattern.tokens[0]
-        if isinstance(first, bytes) and len(first) > 1:
-            anchored.append((first, pattern))
-        elif first is Wild.ROOT:
-            inside.append(pattern)
-        else:
-            floating.append(pattern)
-    anchored.sort(key=lambda pair: pair[0])
-    yield from _by_weight([pattern for _, pattern in anchored])
-    yield from _by_weight(sorted(inside, key=_behind_root))
-    yield from _by_weight(floating)
+def _size(dfa: Dfa) -> int:
+    return len(dfa.trans) * dfa.trans.itemsize
 
 
-def _behind_root(pattern: Glob) -> bytes:
-    """Equal beginnings come together, so that they are the same nodes."""
-    first = pattern.tokens[1]
-    return first if isinstance(first, bytes) else b""
-
-
-def _by_weight(patterns: Sequence[Glob]) -> Iterator[list[Glob]]:
-    group: list[Glob] = []
-    total = 0
-    for pattern in patterns:
-        weight = nfa.weight(pattern.tokens)
-        if group and total + weight > _GROUP_WEIGHT:
-            yield group
-            group, total = [], 0
-        group.append(pattern)
-        total += weight
-    if group:
-        yield group
+def _too_much(span: Span | None) -> LimitError:
+    return LimitError(
+        f"automata for globs take more than {MAX_GLOB_WORK} steps to make: write globs with fewer wildcards "
+        "between literals, let them begin with a folder, or write fewer globs",
+        span,
+    )
 
 
 def _some_of_group(
@@ -121,38 +117,48 @@ def _some_of_group(
     *,
     spans: Mapping[Glob, Span | None],
     is_cut: bool,
+    left: int,
 ) -> list[Dfa]:
-    found = _compile_group(group, patterns, spans=spans, is_cut=is_cut)
-    return list(itertools.islice(found, _MOST + 1))
+    """Halve *group* until each part fits into an automaton; no more than one automaton more than there may be."""
+    out: list[Dfa] = []
+    work = 0
+    todo = [group]
+    while todo and len(out) <= _MOST:
+        part = todo.pop()
+        total = sum(nfa.weight(pattern.tokens) for pattern in part)
+        most = MAX_STATES if len(part) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
+        bound = _Bound(most, left - work)
+        try:
+            found = _determinise(part, patterns, bound, is_cut=is_cut)
+        except _TooMuchError:
+            raise _too_much(spans.get(part[0])) from None
+        except _TooLargeError as error:
+            if len(part) == 1:
+                raise LimitError(
+                    f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "
+                    "between literals, or as several rules",
+                    spans.get(part[0]),
+                ) from None
+            work += error.work
+            half = len(part) // 2
+            todo += (part[half:], part[:half])
+        else:
+            out.append(attrs.evolve(found, work=work + found.work))
+            left -= work + found.work
+            work = 0
+    return out
 
 
-def _compile_group(
-    group: list[Glob],
-    patterns: Mapping[Glob, Entries],
-    *,
-    spans: Mapping[Glob, Span | None],
-    is_cut: bool,
-) -> Iterator[Dfa]:
-    total = sum(nfa.weight(pattern.tokens) for pattern in group)
-    bound = MAX_STATES if len(group) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
-    try:
-        yield _determinise(group, patterns, bound, is_cut=is_cut)
-    except _TooLargeError:
-        if len(group) == 1:
-            raise LimitError(
-                f"a pattern needs more than {MAX_STATES} states: write it with fewer wildcards "
-                "between literals, or as several rules",
-                spans.get(group[0]),
-            ) from None
-    else:
-        return
-    half = len(group) // 2
-    for part in (group[:half], group[half:]):
-        yield from _compile_group(part, patterns, spans=spans, is_cut=is_cut)
+@attrs.frozen
+class _Bound:
+    """Of one construction: how many *states* it may make, and in how much *work*."""
+
+    states: int
+    work: int
 
 
 def _determinise(
-    group: list[Glob], patterns: Mapping[Glob, Entries], bound: int, *, is_cut: bool
+    group: list[Glob], patterns: Mapping[Glob, Entries], bound: _Bound, *, is_cut: bool
 ) -> Dfa:
     source = nfa.build([p.tokens for p in group])
     return _Subsets(source, [patterns[p] for p in group], bound, is_cut=is_cut).run()
@@ -186,7 +192,7 @@ class _Subsets:
     """
 
     def __init__(
-        self, source: nfa.Nfa, entries: list[Entries], bound: int, *, is_cut: bool
+        self, source: nfa.Nfa, entries: list[Entries], bound: _Bound, *, is_cut: bool
     ) -> None:
         self._nfa = source
         self._bound = bound
@@ -209,6 +215,8 @@ class _Subsets:
         self._todo: list[tuple[int, ...]] = []
         self._trans = array("H", [_DEAD] * source.n_classes)
         self._accepts: list[Entries] = [()]
+        # Nodes that were looked at: what time, and memory for states, are in proportion to.
+        self._work = sum(map(len, source.closure))
 
     def run(self) -> Dfa:
         """Construct the automaton."""
@@ -218,19 +226,25 @@ class _Subsets:
             self._expand(self._todo[done])
             done += 1
         mays = self._mays if self._is_cut else []
-        return Dfa(self._nfa.classes, self._nfa.n_classes, self._trans, self._accepts, mays)
+        source = self._nfa
+        return Dfa(
+            source.classes, source.n_classes, self._trans, self._accepts, mays, work=self._work
+        )
 
     def _state(self, nodes: list[int]) -> int:
         """Return the number of the state that is *nodes*, a new one if need be; of none, the dead one."""
         if not nodes:
             return _DEAD
+        self._work += _CALL + len(nodes)
+        if self._work > self._bound.work:
+            raise _TooMuchError
         key = self._reduce(nodes) if len(nodes) > 1 else tuple(nodes)
         number = self._numbers.get(key)
         if number is not None:
             return number
         number = len(self._accepts)
-        if number > self._bound:
-            raise _TooLargeError
+        if number > self._bound.states:
+            raise _TooLargeError(self._work)
         self._numbers[key] = number
         self._todo.append(key)
         accepted: set[int] = set()
@@ -281,14 +295,15 @@ class _Subsets:
         """Append the row of transitions of the state that is *nodes*."""
         source = self._nfa
         loops: list[int] = []
-        stepping: dict[int, tuple[int, ...]] = {}
+        stepping: dict[int, list[int]] = {}
+        self._work += len(nodes)
         others: list[tuple[int, frozenset[int]]] = []
         for node in nodes:
             if self._is_loop[node]:
                 loops.append(node)
                 continue
             for number, target in source.steps[node]:
-                stepping[number] = (*stepping.get(number, ()), target)
+                stepping.setdefault(number, []).append(target)
             if node in source.otherwise:
                 others.append(source.otherwise[node])
         base = self._base(tuple(loops))
@@ -300,13 +315,14 @@ class _Subsets:
             row = array("H", [self._following(base, _NO_CLASS, beside)]) * source.n_classes
             row[source.slash] = base.row[source.slash]
             for number in {*stepping, *base.steps} - {source.slash}:
-                more = tuple(target for target, listed in others if number not in listed)
-                stepping[number] = (*stepping.get(number, ()), *more)
+                more = (target for target, listed in others if number not in listed)
+                stepping.setdefault(number, []).extend(more)
+                self._work += len(others)
         for number, targets in stepping.items():
             row[number] = self._following(base, number, targets)
         self._trans += row
 
-    def _following(self, base: _Base, number: int, targets: tuple[int, ...]) -> int:
+    def _following(self, base: _Base, number: int, targets: Sequence[int]) -> int:
         """Return what :meth:`_beside` does, which is asked once for each."""
         key = (number, *targets)
         following = base.known.get(key)
@@ -338,7 +354,7 @@ class _Subsets:
         base = self._bases[loops] = _Base(row, steps, usual, anywhere)
         return base
 
-    def _beside(self, base: _Base, number: int, targets: tuple[int, ...]) -> int:
+    def _beside(self, base: _Base, number: int, targets: Sequence[int]) -> int:
         """Return the state that a byte of class *number* leads to, by *base* and to *targets* besides."""
         rest = base.at_slash if number == self._nfa.slash else base.usual
         reached = [node for target in targets for node in self._nfa.closure[target]]

@@ -102,7 +102,7 @@ def automata(atoms: Iterable[Atom], kept: KeptAutomata) -> tuple[list[Dfa], int]
     Return the automata of the globs of *atoms*, of *kept* if they are there, and how many globs there are.
 
     Raises:
-        LimitError: they come to too many automata.
+        LimitError: they come to too many automata, or to too much work or room.
     """
     entries: dict[Glob, list[int]] = {}
     folded: dict[Glob, list[int]] = {}
@@ -125,6 +125,8 @@ def automata(atoms: Iterable[Atom], kept: KeptAutomata) -> tuple[list[Dfa], int]
                 for form, numbers in globs.items()
                 if (chosen := tuple(n for n in numbers if dim_of(n) in dims))
             }
-            out += glob.compile_globs(part, spans, is_cut=bool(dims & FOLDED_DIMS), kept=kept)
+            out += glob.compile_globs(
+                part, spans, is_cut=bool(dims & FOLDED_DIMS), kept=kept, earlier=out
+            )
         limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
     return out, len(entries)

@@ -9,7 +9,7 @@ import attrs
 
 from enforcer import _abi
 from enforcer.policy.readers.rules import MAX_TAGS
-from enforcer.policy.text.bounds import MAX_BYTES
+from enforcer.policy.text.bounds import MAX_BYTES, MAX_GLOB_WORK
 
 __all__ = ["LIMITS", "Limit"]
 
@@ -49,6 +49,7 @@ LIMITS: Final = (
     _of("ENF_MAX_LABELS", "distinct conditions on processes"),
     _of("ENF_MAX_SUBJECTS", "distinct `selector`, `process`, `parent` and so on, together"),
     _of("ENF_MAX_DFAS", "automata that all globs are made into"),
+    Limit("steps to make these automata", MAX_GLOB_WORK),
     _of("ENF_MAX_ARG_INDEX", "arguments by their index"),
     _of("ENF_MAX_MARKS", "distinct marks"),
     _of("ENF_ROW_MARKS", "marks that a rule asks about"),

@@ -10,6 +10,7 @@ from reference import semantics
 
 from enforcer.compiler import glob
 from enforcer.compiler.atoms import entry
+from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.dfa import Dfa
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms, unit
 from enforcer.errors import LimitError
@@ -172,3 +173,21 @@ def test_a_glob_that_no_automaton_can_hold_is_refused_with_its_place() -> None:
 
     with pytest.raises(LimitError, match=r"web\.yaml:12:9: .* more than 65535 states"):
         glob.compile_globs({form: (entry(4, 0),)}, {form: span})
+
+
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_work_for_automata_has_an_end(monkeypatch, *, is_kept) -> None:
+    """Automata that are given up count, and kept automata count as if they were made again."""
+    span = Span("web.yaml", 12, 9)
+    patterns = {forms(TextKind.CONTAINS, b"part-%d!" % i, is_path=True)[0]: (i,) for i in range(24)}
+    last = KeptAutomata()
+    dfas = glob.compile_globs(patterns, {}, kept=last)
+    work = sum(dfa.work for dfa in dfas)
+    assert work > 100 * sum(dfa.n_states for dfa in dfas)
+    kept = KeptAutomata(last.now if is_kept else {})
+    monkeypatch.setattr(glob, "MAX_GLOB_WORK", work)
+    assert dfas == glob.compile_globs(patterns, {}, kept=kept)
+    monkeypatch.setattr(glob, "MAX_GLOB_WORK", work - 1)
+
+    with pytest.raises(LimitError, match=r"web\.yaml:12:9: .* more than \d+ steps"):
+        glob.compile_globs(patterns, dict.fromkeys(patterns, span), kept=kept)

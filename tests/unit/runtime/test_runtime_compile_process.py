@@ -277,7 +277,7 @@ def test_automata_of_the_active_image_serve_the_next_one(tmp_path, monkeypatch):
     def never(*_args, **_options):
         raise EnforcerBug("an automaton was made again")
 
-    monkeypatch.setattr("enforcer.compiler.glob._compile_group", never)
+    monkeypatch.setattr("enforcer.compiler.glob._some_of_group", never)
 
     again = make_apart(attrs.evolve(order, automata=first.now.automata, is_renewal=True))
 
