@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from enforcer.identity.bundle_mounts import of_docker, of_oci
+from enforcer.policy.model.workloads import KUBELET_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -162,8 +163,8 @@ def _labels(value: Any) -> dict[str, str] | None:
         return None
     out = {}
     for key, text in value.items():
-        if key.startswith(f"{_KUBELET}."):
-            continue  # what the kubelet and the runtime add for themselves
+        if key.startswith(KUBELET_LABELS):
+            continue  # what the kubelet and the runtime add for themselves; policies that select on it are refused
         if _text(key, _LABEL_KEY) is None or _text(text, _LABEL_VALUE) is None:
             return None
         out[key] = text

@@ -34,6 +34,7 @@ from enforcer.span import Span
 __all__ = [
     "CERTAIN",
     "CONTAINER",
+    "KUBELET_LABELS",
     "LABELS",
     "POD",
     "WORKLOAD_FIELDS",
@@ -67,6 +68,13 @@ CONTAINER: dict[str, FieldSpec] = {
 
 LABELS = _field("pod.labels", "Its labels: a mapping, or matchLabels and matchExpressions.")
 """The values of its conditions are texts ``KEY=VALUE``, as those of its facts are."""
+
+KUBELET_LABELS: Final = "io.kubernetes."
+"""
+How labels begin that the kubelet gives to containers beside those of their pod.
+
+What a runtime says of labels does not tell the kubelet's from the pod's. So none of them counts, and no policy selects on one.
+"""
 
 POD: dict[str, FieldSpec] = {
     "name": _field("pod.name", "Its name."),

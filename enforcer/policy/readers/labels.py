@@ -9,7 +9,7 @@ from typing import Any
 
 from enforcer.errors import EnforcerBug
 from enforcer.policy.model.policy import Condition, Text, TextKind
-from enforcer.policy.model.workloads import LABELS
+from enforcer.policy.model.workloads import KUBELET_LABELS, LABELS
 from enforcer.policy.readers.context import Context
 from enforcer.policy.readers.texts import TextForm, glob_text, quote
 from enforcer.policy.text.nodes import Entry, List, Map, Scalar, describe, shorten
@@ -87,10 +87,17 @@ def _labels(
 
 
 def _is_key(label: Entry, context: Context) -> bool:
-    if _KEY.fullmatch(label.key):
-        return True
-    context.add(f"{shorten(label.key)!r} is not a name of a label", label.span)
-    return False
+    if not _KEY.fullmatch(label.key):
+        context.add(f"{shorten(label.key)!r} is not a name of a label", label.span)
+        return False
+    if label.key.startswith(KUBELET_LABELS):
+        context.add(
+            f"labels that begin with {KUBELET_LABELS} are not compared, since the kubelet adds labels of its own "
+            "to those of a pod: write namespace, name or container, or give the pod another label",
+            label.span,
+        )
+        return False
+    return True
 
 
 def _value(node: Any, what: str, context: Context) -> str | None:

@@ -97,6 +97,31 @@ def test_what_is_written_and_written_again(written, field, wanted, negate):
     assert policy.selector == again.selector
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        "{io.kubernetes.pod.name: web}",
+        "{matchLabels: {app: web, io.kubernetes.x/y: web}}",
+        "{matchExpressions: [{key: io.kubernetes.container.name, operator: In, values: [a]}]}",
+        "{matchExpressions: [{key: io.kubernetes.container.name, operator: DoesNotExist}]}",
+    ],
+)
+def test_labels_that_are_not_compared_are_refused(labels):
+    """They are left out of what is known of pods, so a rule on them would silently match none, or all."""
+    written = f"{{selector: {{pod: {{labels: {labels}}}}}, rules: [{{exec: {{}}, action: deny}}]}}"
+
+    (error,) = errors(f"{HEAD}spec: {written}\n")
+
+    assert ": labels that begin with io.kubernetes. are not compared" in error
+
+
+def test_labels_of_kubernetes_with_another_beginning_are_compared():
+    """Those that are written by people and controllers."""
+    for key in ("app.kubernetes.io/name", "kubernetes.io/metadata.name", "io.kubernetesx", "io.k"):
+        (condition,) = selector(f"{{pod: {{labels: {{{key}: web}}}}}}").selector.conditions
+        assert [(EXACT, f"{key}=web".encode())] == values(condition)
+
+
 @pytest.mark.parametrize("labels", ["{}", "{matchLabels: {}}", "{matchExpressions: []}"])
 def test_no_labels_are_not_every_process(labels):
     """A selector without a condition would be the whole host."""
