@@ -6,7 +6,8 @@ A fenced block with the language ``console`` is what a terminal shows. A line th
 or ``$ `` is typed, by root or by anybody; what follows is printed, up to the next such line. Comments of
 HTML in front of a block, which no reader sees, say what cannot be seen. Nothing is run that does not say where.
 
-- ``<!-- not run: REASON -->``: nothing of the block is run. If the reason is `IN_CLUSTER` or `IN_CONTAINERS`, it is run there.
+- ``<!-- not run: REASON -->``: nothing of the block is run. If the reason is `IN_CLUSTER`, `IN_CONTAINERS` or `IN_SERVICE`, it is
+  run there.
 - ``<!-- run: PLACE -->``: where the block is run, one of `PLACES`. If it is a machine, this holds for those behind it, too.
 - ``<!-- first: SHELL -->``, ``<!-- last: SHELL -->``: commands for a shell that come before the block, or
   after it.
@@ -33,6 +34,7 @@ __all__ = [
     "INTERRUPT",
     "IN_CLUSTER",
     "IN_CONTAINERS",
+    "IN_SERVICE",
     "PAGES",
     "PLACES",
     "ROOT",
@@ -58,6 +60,7 @@ PLACES = {
 INTERRUPT = "^C"
 IN_CLUSTER = "`make test-cluster` runs it, in a cluster"
 IN_CONTAINERS = "`make test-containers` runs it, with podman"
+IN_SERVICE = "tests/vm/test_service.py types it"
 
 _PROMPTS = ("# ", "$ ")
 _LANGUAGES = ("console", "sh", "bash")
