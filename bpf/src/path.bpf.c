@@ -3,12 +3,10 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___path
 #include "climb.bpf.h"
 #include "fold.bpf.h"
-#include "ns_mounts.bpf.h"
 #include "path.bpf.h"
 
 #define ENF_WALK_TRIES 4	/* while renames and mounts go on */
 #define ENF_SB_MOUNTS_MAX 65536 /* mounts of one superblock looked through for the host's */
-#define ENF_SB_MOUNTS_NEAR 256	/* ... where the host's namespace can be searched instead */
 
 /* ---- The host's mount of a superblock ----------------------------------------------------- */
 
@@ -20,8 +18,7 @@ struct enf_find {
 	__u64 found_id;
 	__u64 print;  /* of what was looked through; 0: no print */
 	__u32 within; /* look for mounts of a part that holds the dentry */
-	__u32 cut;  /* a limit ended the search: another mount may be the oldest, or the only one */
-	__u32 deep; /* a limit ended the climb to the root of a mount */
+	__u32 cut;    /* there may be more than was looked through */
 };
 
 _Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
@@ -76,8 +73,6 @@ static long enf_find_one(__u32 i, void *arg)
 		struct enf_climb c = { .dentry = f->dentry, .root = root };
 
 		bpf_loop(ENF_ANCESTORS_MAX, enf_climb_one, &c, 0);
-		if (!c.ended) /* that mount may be the oldest */
-			f->deep = 1;
 		if (!c.found)
 			return 0;
 	}
@@ -93,11 +88,8 @@ static long enf_find_one(__u32 i, void *arg)
 	return 1;
 }
 
-/*
- * The host's oldest mount of *sb*, or the oldest that shows *dentry*, is left in the search.
- * Returns: not 0 if *most* mounts were looked through, and there are more.
- */
-static __always_inline int enf_find_mount(struct enf_scratch *s, __u64 sb, __u64 dentry, __u32 most)
+/* The host's oldest mount of *sb*, or the oldest that shows *dentry*, is left in the search. */
+static __always_inline void enf_find_mount(struct enf_scratch *s, __u64 sb, __u64 dentry)
 {
 	struct enf_hold hold = { .s = s };
 	struct enf_find *f = enf_find_of(s);
@@ -116,47 +108,8 @@ static __always_inline int enf_find_mount(struct enf_scratch *s, __u64 sb, __u64
 	f->dentry = dentry;
 	f->within = dentry != 0;
 	f->found = 0;
-	f->deep = 0;
-	bpf_loop(most, enf_find_one, &hold, 0);
-	f->cut = f->deep || f->mount != f->end;
-	return f->mount != f->end;
-}
-
-/* The host's mount namespace, or 0 if it is not at hand. It lives as long as the first process. */
-__attribute__((noinline)) __u64 enf_host_ns(void)
-{
-	const struct enf_sb_mount *known;
-	__u64 ns = enf_own_ns(), key = ENF_SB_NONE;
-
-	if (enf_is_host_ns(ns))
-		return ns;
-	known = bpf_map_lookup_elem(&superblocks, &key);
-	return known && enf_is_host_ns(known->mount) ? known->mount : 0;
-}
-
-/*
- * The search, which ends among the mounts of the host's namespace if the superblock has many: those that users make
- * in theirs are not among them, and so make no file of others unknown, however many there are.
- *
- * Before v6.8 a namespace does not have its mounts by age, so that it tells only that none of them shows the file.
- */
-static __always_inline void enf_find(struct enf_scratch *s, __u64 sb, __u64 dentry)
-{
-	struct enf_find *f = enf_find_of(s);
-	__u64 ns = enf_host_ns(), print, event = 0, found;
-
-	if (!enf_find_mount(s, sb, dentry, ns ? ENF_SB_MOUNTS_NEAR : ENF_SB_MOUNTS_MAX) || !ns)
-		return;
-	print = f->print;
-	enf_read(event, ns + enf_offset(struct mnt_namespace, event));
-	found = enf_mount_among(s, ns, sb, dentry,
-				ENF_SB_MOUNTS_MAX); /* in the same working memory */
-	f->cut = found == ENF_MNT_UNKNOWN ||
-		 (found && !bpf_core_field_exists(((struct mnt_namespace___tree *)0)->mounts));
-	f->found = found == ENF_MNT_UNKNOWN ? 0 : found;
-	f->found_id = f->found ? enf_mount_id(f->found) : 0;
-	f->within = dentry != 0;
-	f->print = print ? enf_print(print, event) : 0;
+	bpf_loop(ENF_SB_MOUNTS_MAX, enf_find_one, &hold, 0);
+	f->cut = f->mount != f->end;
 }
 
 /* Is the mount *known* of *sb* still one of the host's? When it is taken away, it has no namespace. */
@@ -219,12 +172,7 @@ __attribute__((noinline)) __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, 
 	fresh.folds = s->folds;
 	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
 		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
-	whole = fresh.root;
-	enf_read(fresh.mount, f->found + enf_offset(struct mount, mnt_ns));
-	sb = ENF_SB_NONE;
-	if (enf_is_host_ns(fresh.mount))
-		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_NOEXIST);
-	return whole;
+	return fresh.root;
 }
 
 /*
@@ -239,7 +187,7 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 	struct enf_find *f = enf_find_of(s);
 	struct enf_sb_mount *known;
 	__u32 seq = enf_seq(enf_mount_lock);
-	__u64 root, part = 0; /* look for a mount that shows this dentry */
+	__u64 root = 0;
 
 	f->cut = 0;
 	f->within = 0;
@@ -255,22 +203,20 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 		s->folds = known->folds;
 		if (known->is_whole || enf_is_below(dentry, known->root, sb))
 			return known->mount;
-		part = dentry;
+		goto part;
 	}
-	for (int i = 0; i < 2; i++) {
-		enf_find(s, sb, part);
-		s->folds = enf_may_fold(sb, f->found);
-		if (part)
-			return f->found;
-		s->place = enf_place_of(sb);
-		if (!f->found)
-			return 0;
-		root = enf_keep_mount(s, sb, seq);
-		if (enf_is_below(dentry, root, sb))
-			return f->found;
-		part = dentry;
-	}
-	return 0;
+	enf_find_mount(s, sb, 0);
+	s->place = enf_place_of(sb);
+	s->folds = enf_may_fold(sb, f->found);
+	if (!f->found)
+		return 0;
+	root = enf_keep_mount(s, sb, seq);
+	if (enf_is_below(dentry, root, sb))
+		return f->found;
+part:
+	enf_find_mount(s, sb, dentry);
+	s->folds = enf_may_fold(sb, f->found);
+	return f->found;
 }
 
 /* ---- Both views --------------------------------------------------------------------------- */
@@ -321,7 +267,7 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	if (view == ENF_VIEW_HOST) {
 		enf_find_of(s)->print = print;
 		mount = enf_host_mount(s, dentry, sb);
-		if (enf_find_of(s)->cut && (!mount || enf_find_of(s)->within))
+		if (!mount && enf_find_of(s)->cut)
 			return ENF_PATH_UNKNOWN;
 		print = enf_find_of(s)->print;
 		if (!mount && !s->place) {
