@@ -73,10 +73,10 @@ def _signal(pid: int) -> None:
     """Have the service manager signal the daemon *pid*, the main process of its unit."""
     import subprocess
 
-    from enforcer.runtime.protection.unit import unit_of
+    from enforcer.runtime.protection.unit import service_of
     from enforcer.safe_text import neutral
 
-    unit, systemctl = unit_of(pid), shutil.which("systemctl")
+    unit, systemctl = service_of(pid), shutil.which("systemctl")
     if unit is None or systemctl is None:
         raise ControlError(
             "only the service manager of the daemon may confirm: run this on its host"

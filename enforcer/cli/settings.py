@@ -21,7 +21,7 @@ __all__ = ["Settings", "settings_from", "verifier_of"]
 
 _NO_CONFIRMATION: Final = (
     "cannot be confirmed beside protect without a key and without a service manager, so enforcement would end "
-    "after that time: start it by systemctl, set a key, or leave one of both out"
+    "after that time: start the service by systemctl, set a key, or leave one of both out"
 )
 """What is wrong with a time for confirmation, behind its name."""
 

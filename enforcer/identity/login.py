@@ -13,7 +13,7 @@ from pathlib import Path
 import attrs
 
 from enforcer.identity.cgroup import unit_of
-from enforcer.identity.process import cgroup_in, read_some
+from enforcer.identity.process import cgroup_of, read_some
 from enforcer.safe_text import readable
 
 __all__ = ["NOBODY", "Login", "login_of"]
@@ -72,5 +72,5 @@ def _terminal(folder: Path, sys: Path) -> str:
 
 
 def _unit(folder: Path) -> str:
-    cgroup = cgroup_in(read_some(folder / "cgroup") or b"")
+    cgroup = cgroup_of(folder)
     return "" if cgroup is None else unit_of(readable(cgroup)) or ""

@@ -32,6 +32,7 @@ __all__ = [
     "Processes",
     "Stat",
     "cgroup_in",
+    "cgroup_of",
     "link",
     "read_some",
 ]
@@ -171,7 +172,7 @@ class Processes:
         found = ProcessFacts(
             exe=link(folder / "exe"),
             cmdline=self.cmdline(pid, stat.start_ticks),
-            cgroup=cgroup_in(read_some(folder / "cgroup") or b""),
+            cgroup=cgroup_of(folder),
         )
         # The number may have changed hands between the reads.
         return found if self._is_same(pid, start_ns) else UNKNOWN
@@ -200,6 +201,11 @@ def cgroup_in(membership: bytes) -> bytes | None:
         if line.startswith(b"0::"):
             return line[3:]
     return None
+
+
+def cgroup_of(folder: Path) -> bytes | None:
+    """Return the path of the cgroup of the process that has *folder* in /proc; None if it is not shown."""
+    return cgroup_in(read_some(folder / "cgroup") or b"")
 
 
 def read_some(path: Path, limit: int = _CMDLINE_BYTES) -> bytes | None:

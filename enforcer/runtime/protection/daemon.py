@@ -9,7 +9,7 @@ import pwd
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from enforcer.identity.process import cgroup_in, read_some
+from enforcer.identity.process import cgroup_of
 from enforcer.kernel import loader
 from enforcer.libbpf import code
 from enforcer.runtime.protection import own_code
@@ -58,14 +58,14 @@ def gate_for(enforcement: Enforcement, report: Callable[[str], None]) -> Gate | 
     guard = sessions.current.guard
     if guard is None:
         return None
-    ours = _unit("self")
+    ours = cgroup_of(Path("/proc/self"))  # if it is not shown, no peer is of it
 
     def is_managers(peer: Peer) -> bool:
         # The number is the peer's for as long as it lives; whoever else gets it must be of the unit, too.
         now = sessions.current.guard
         if now is None or ours is None or not now.has_started(peer.pid):
             return False
-        return _unit(str(peer.pid)) == ours
+        return cgroup_of(Path(f"/proc/{peer.pid}")) == ours
 
     return Gate(guard.verifier, is_managers, report)
 
@@ -98,8 +98,3 @@ def _know_names() -> None:
     for look in (pwd.getpwnam, grp.getgrnam):
         with contextlib.suppress(KeyError):  # which is the answer, from every source of names
             look("enforcer-no-such-name")
-
-
-def _unit(process: str) -> bytes | None:
-    """The cgroup of a process; None if it is not shown, which is nobody's."""
-    return cgroup_in(read_some(Path(f"/proc/{process}/cgroup")) or b"")

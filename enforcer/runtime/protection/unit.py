@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from enforcer.identity.process import cgroup_in, read_some
+from enforcer.identity.process import cgroup_of
 
-__all__ = ["NO_RELOAD_BACK", "own_unit", "unit_of"]
+__all__ = ["NO_RELOAD_BACK", "own_unit", "service_of"]
 
 NO_RELOAD_BACK: Final = (
     "systemctl reload cannot be taken back, so a policy could lock you out: with reloadConfirmWithin, the earlier "
@@ -30,11 +30,12 @@ def own_unit() -> str | None:
     is_main = os.environ.get("SYSTEMD_EXEC_PID") == str(os.getpid())
     if not is_main or os.getppid() != 1 or str(Path("/proc/self/ns/pid").readlink()) != _FIRST_PIDS:
         return None
-    return unit_of("self")
+    return service_of("self")
 
 
-def unit_of(process: int | str) -> str | None:
-    """Return the service in whose cgroup *process* is; None if it is in none, or that is not shown."""
-    cgroup = cgroup_in(read_some(Path(f"/proc/{process}/cgroup")) or b"") or b""
-    name = os.fsdecode(cgroup).rpartition("/")[2]
+def service_of(process: int | str) -> str | None:
+    """
+    Return the service in whose cgroup itself, and not below it, *process* is; None if it is in none, or that is not shown.
+    """
+    name = os.fsdecode(cgroup_of(Path(f"/proc/{process}")) or b"").rpartition("/")[2]
     return name if name.endswith(".service") else None

@@ -49,7 +49,7 @@ def manager(served, tmp_path, monkeypatch):
         program.write_text(f'#!/bin/sh\necho "$@" >{told}\necho "Access denied" >&2\nexit {code}\n')
         program.chmod(0o755)
         monkeypatch.setattr(by_manager.shutil, "which", lambda _: str(program))
-        monkeypatch.setattr(unit, "unit_of", lambda _: "enforcer.service")
+        monkeypatch.setattr(unit, "service_of", lambda _: "enforcer.service")
         signal = by_manager._signal
 
         def signalled(pid):

@@ -26,7 +26,7 @@ def process(monkeypatch):
         monkeypatch.setenv("SYSTEMD_EXEC_PID", str(os.getpid() if main is None else main))
         monkeypatch.setattr(unit.os, "getppid", lambda: parent)
         monkeypatch.setattr(unit.Path, "readlink", lambda _: namespace)
-        monkeypatch.setattr(unit, "read_some", lambda _: cgroup.encode())
+        monkeypatch.setattr("enforcer.identity.process.read_some", lambda _: cgroup.encode())
 
     return be
 
