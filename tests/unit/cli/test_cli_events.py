@@ -3,7 +3,6 @@
 
 import argparse
 import json
-import threading
 import time
 from datetime import datetime
 
@@ -17,6 +16,7 @@ from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.control.overview import Overview
+from enforcer.runtime.control.protocol import Client
 
 
 @pytest.fixture
@@ -40,6 +40,29 @@ def run(served, capsys):
         return said.out.splitlines(), said.err
 
     return call
+
+
+@pytest.fixture
+def while_following(served, monkeypatch):
+    """Run a call inside the server's loop once the command has asked for everything, before it reads."""
+    follow = Client.follow
+
+    def prepare(call):
+        def followed(client, *words, **named):
+            served.call(call)
+            return follow(client, *words, **named)
+
+        monkeypatch.setattr(Client, "follow", followed)
+
+    return prepare
+
+
+def publish(server, *records):
+    """Send *records* to followers, and end as a daemon that stops."""
+    assert server.has_followers
+    for each in records:
+        server.publish(each)
+    server.close()
 
 
 def test_the_newest_by_default(run):
@@ -96,23 +119,14 @@ def test_what_a_slow_reader_missed_is_a_line_of_its_own(line, is_right):
     assert not validator("record").is_valid(json.loads(line))
 
 
-def test_following_after_the_last_ones(served, run):
+def test_following_after_the_last_ones(served, run, while_following):
     """What is kept, then what comes; what comes twice is shown once."""
     again = denied(time_ns=1029, tid=29, pid=30)
     new = denied(time_ns=3000, tid=99, pid=99)
+    other = record(time_ns=3001, action=Verb.LOG)
 
-    def come():
-        while not served.server.has_followers:
-            time.sleep(0.01)
-        time.sleep(0.2)
-        for each in (again, new, record(time_ns=3001, action=Verb.LOG)):
-            served.call(lambda each=each: served.server.publish(each))
-        served.call(served.server.close)
-
-    thread = threading.Thread(target=come)
-    thread.start()
+    while_following(lambda: publish(served.server, again, new, other))
     lines, said = run("--follow", "--last", "2", "--action", "deny")
-    thread.join()
 
     assert ["tee[29]", "tee[30]", "tee[99]"] == [line.split()[2] for line in lines]
     assert "" == said
