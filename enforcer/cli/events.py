@@ -18,6 +18,7 @@ from enforcer.cli.arguments import add_socket, duration
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, complain, discard
 from enforcer.cli.formats import JSON, add_output
+from enforcer.errors import ControlError
 from enforcer.runtime.control.protocol import EVENTS, RECENT, RECENT_MOST, Client
 
 if TYPE_CHECKING:
@@ -119,6 +120,12 @@ def _show_kept(args: argparse.Namespace, wanted: dict[str, object] | None) -> se
 
 
 def _follow(args: argparse.Namespace, client: Client, shown: set[str]) -> None:
+    """
+    Print records as they come, until Ctrl-C or until the reader of the output has gone.
+
+    Raises:
+        ControlError: the daemon ended it. A script that waits for a record must not take this for success.
+    """
     try:
         for message in client.follow(reader=1):
             if message["kind"] != "match" or message["id"] not in shown:
@@ -127,6 +134,11 @@ def _follow(args: argparse.Namespace, client: Client, shown: set[str]) -> None:
         pass  # how following is meant to end
     except BrokenPipeError:
         discard(1)  # so is `| head`
+    else:
+        raise ControlError(
+            "no more records come: the daemon has closed the connection, as it does when it stops "
+            "or restarts; enforcer status says whether it runs"
+        )
 
 
 def _print(args: argparse.Namespace, record: RecordDocument | SkippedDocument) -> None:

@@ -213,22 +213,28 @@ class Client:
         """
         Yield the records that come after ``events`` until the daemon closes the connection.
 
-        *reader* is a descriptor of who reads them: it also ends when that one has gone, and not only at the next record.
+        *reader* is the descriptor to which the caller writes them.
+
+        Raises:
+            BrokenPipeError: the process at the other end of *reader* has gone. This is noticed at once, and not
+                only at the next record.
         """
         self._socket.settimeout(None)
-        while reader is None or self._has_more(reader):
+        while True:
+            if reader is not None:
+                self._await_more(reader)
             if (message := self.next_message()) is None:
                 return
             yield cast("RecordDocument | SkippedDocument", message)
 
-    def _has_more(self, reader: int) -> bool:
-        """Wait for the daemon; False if *reader* goes before."""
+    def _await_more(self, reader: int) -> None:
         if b"\n" in self._rest:
-            return True
+            return
         poll = select.poll()
         poll.register(self._socket, select.POLLIN)
-        poll.register(reader, 0)  # what is wrong with it is told in any case
-        return all(descriptor != reader for descriptor, _ in poll.poll())
+        poll.register(reader, 0)  # poll reports a hangup or an error in any case
+        if any(descriptor == reader for descriptor, _ in poll.poll()):
+            raise BrokenPipeError(errno.EPIPE, "the reader has gone")
 
     def wait_closed(self, timeout: float) -> bool:
         """Wait until the daemon closes the connection; False if it did not in time."""

@@ -64,7 +64,9 @@ def test_following_ends_with_its_reader():
         following = client.follow(reader=writer)
         assert {"kind": "match"} == next(following)
         os.close(reader)
-        assert [{"kind": "match"}] == list(following)
+        assert {"kind": "match"} == next(following)
+        with pytest.raises(BrokenPipeError):
+            next(following)
     finally:
         os.close(writer)
         for each in (ours, theirs):

@@ -34,8 +34,8 @@ def served(tmp_path):
 def run(served, capsys):
     """Run `events`; returns the lines of the output and of the errors."""
 
-    def call(*words):
-        assert main(["events", *words, "--socket", str(served.server.path)]) == Exit.OK
+    def call(*words, code=Exit.OK):
+        assert code == main(["events", *words, "--socket", str(served.server.path)])
         said = capsys.readouterr()
         return said.out.splitlines(), said.err
 
@@ -126,10 +126,25 @@ def test_following_after_the_last_ones(served, run, while_following):
     other = record(time_ns=3001, action=Verb.LOG)
 
     while_following(lambda: publish(served.server, again, new, other))
-    lines, said = run("--follow", "--last", "2", "--action", "deny")
+    lines, said = run("--follow", "--last", "2", "--action", "deny", code=Exit.USAGE)
 
     assert ["tee[29]", "tee[30]", "tee[99]"] == [line.split()[2] for line in lines]
-    assert "" == said
+    assert said.startswith("enforcer: no more records come: the daemon has closed the connection")
+    assert 1 == said.count("\n")
+
+
+@pytest.mark.parametrize("ends", [KeyboardInterrupt, BrokenPipeError])
+def test_a_user_who_ends_following_made_no_error(run, monkeypatch, ends):
+    """By Ctrl-C, or by ending the program that reads the output."""
+
+    def end(client, reader):
+        raise ends
+        yield
+
+    monkeypatch.setattr(Client, "follow", end)
+    monkeypatch.setattr("enforcer.cli.events.discard", lambda fd: None)
+
+    assert ([], "") == run("--follow")
 
 
 @pytest.mark.parametrize("words", [["-n", "0"], ["-n", "501"], ["-n", "x"], ["--action", "no"]])
