@@ -53,6 +53,12 @@ Where the program is gone, as after a package was removed, the choice to start h
 container whose hook it cannot run. That is the other choice, which needs no shell.
 """
 
+_ENVIRONMENT: Final = ("PATH=/usr/sbin:/usr/bin:/sbin:/bin",)
+"""
+Of the hook. A hook without ``env`` inherits the runtime's environment (runc, as Go's Cmd.Env; crun since its pull
+request 911), and the loader and the shell obey LD_PRELOAD and ENV in it.
+"""
+
 _OURS: Final = ("enforcer/hook/container-hook", "enforcer/hook/program.py")
 """How paths of the program end, and of the one before it, which Python ran."""
 
@@ -87,8 +93,9 @@ class Choice:
             f"--on-failure={self.on_failure}",
         ]
         if self.on_failure == START:
-            return {"path": "/bin/sh", "args": ["sh", "-c", _SHELL, "enforcer-hook", *words]}
-        return {"path": str(self.program), "args": words}
+            words = ["sh", "-c", _SHELL, "enforcer-hook", *words]
+        path = "/bin/sh" if self.on_failure == START else str(self.program)
+        return {"path": path, "args": words, "env": list(_ENVIRONMENT)}
 
 
 def hook_file(choice: Choice) -> dict[str, Any]:

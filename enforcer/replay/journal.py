@@ -38,6 +38,8 @@ _HEAD: Final = struct.Struct("<4sBxxxIIIQQ")
 _CRC: Final = struct.Struct("<I")
 _LENGTH: Final = struct.Struct("<I")
 _MAX_UNPACKED: Final = 16 << 20
+_MAX_STORED: Final = _MAX_UNPACKED + _MAX_UNPACKED // 1000 + 64
+"""What the most content packs to: zlib adds 5 bytes to each 16,383 that it cannot make shorter, and its own head."""
 _MAX_RECORD: Final = 1 << 16
 
 T = TypeVar("T")
@@ -298,7 +300,9 @@ def _scan(file: IO[bytes], size: int) -> tuple[list[Block], int]:
         sign, kind, count, unpacked, stored, first, last = _HEAD.unpack(raw)
         behind = at + _HEAD.size
         end = behind + _CRC.size + stored
-        if sign != _SIGN or kind not in set(BlockKind) or unpacked > _MAX_UNPACKED or end > size:
+        is_ours = sign == _SIGN and kind in set(BlockKind)
+        # A block is read before its checksum can be compared, and a sparse file has any length.
+        if not is_ours or unpacked > _MAX_UNPACKED or stored > _MAX_STORED or end > size:
             return found, size - at
         found.append(Block(BlockKind(kind), count, unpacked, stored, first, last, behind))
         at = end

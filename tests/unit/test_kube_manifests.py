@@ -85,6 +85,8 @@ def test_values_obey_their_schema():
         {"engine": {"persist": "yes"}},
         {"host": {"state": "relative"}},
         {"networkPolicy": {"ports": []}},
+        {"networkPolicy": {"cidrs": []}},
+        {"networkPolicy": {"cidrs": ["2001:db8::1"]}},
         {"tolerance": []},
         {"webhook": {"user": 0}},
         {"webhook": {"replicas": 0}},

@@ -40,7 +40,8 @@ def test_for_podman_and_crio():
         "/x/enforcer/hook/container-hook",
         *("--socket=/run/e.sock", "--wait=2.5", "--on-failure=refuse"),
     ]
-    assert {"path": words[0], "args": words} == found["hook"]
+    environment = ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]
+    assert {"path": words[0], "args": words, "env": environment} == found["hook"]
 
 
 @pytest.mark.parametrize("on_failure", ["start", "refuse"])

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import zlib
+from random import Random
 
 import attrs
 import pytest
@@ -14,7 +15,15 @@ from tapes import Tape, head
 
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.replay.documents import read_end
-from enforcer.replay.journal import BlockKind, Journal, JournalError, Writer
+from enforcer.replay.journal import (
+    _MAX_RECORD,
+    _MAX_UNPACKED,
+    Block,
+    BlockKind,
+    Journal,
+    JournalError,
+    Writer,
+)
 from enforcer.replay.lines import How
 
 READ = Access((Op.READ,), {Dim.PATH: b"/etc/passwd"})
@@ -132,6 +141,37 @@ def test_a_length_that_is_not_true_is_damage(tmp_path):
     with opened(tmp_path / "journal") as found:
         assert [] == list(found.records(BlockKind.ACCESSES))
         assert 1 == found.damaged
+
+
+def test_a_block_longer_than_what_it_unpacks_to_is_not_read(tmp_path):
+    """A sparse file has the length that the head says, and needs no room on the disk."""
+    writer = Writer.create(tmp_path / "journal")
+    writer.document(BlockKind.HEAD, head())
+    writer.close()
+    size = (tmp_path / "journal").stat().st_size
+    block = Block(BlockKind.ACCESSES, 1, 64, 0xFFFF_0000, 0, 0, 0)
+    with (tmp_path / "journal").open("ab") as file:
+        file.write(block.head())
+        file.truncate(size + len(block.head()) + 4 + block.stored)
+    torn = (tmp_path / "journal").stat().st_size - size
+
+    with opened(tmp_path / "journal") as found:
+        assert ((), torn) == (found.blocks, found.torn)
+
+
+def test_content_that_cannot_be_packed_is_read(tmp_path):
+    """It is longer packed than not: as much as a block may hold, of random bytes."""
+    random = Random(5).randbytes
+    records = [random(_MAX_RECORD) for _ in range((_MAX_UNPACKED // _MAX_RECORD) + 2)]
+    writer = Writer.create(tmp_path / "journal")
+    writer.document(BlockKind.HEAD, head())
+    writer.records(BlockKind.ACCESSES, records, 0, 0)
+    writer.close()
+
+    with opened(tmp_path / "journal") as found:
+        assert records == list(found.records(BlockKind.ACCESSES))
+        assert (0, 0) == (found.torn, found.damaged)
+        assert any(each.stored > each.unpacked for each in found.blocks)
 
 
 @pytest.mark.parametrize(
