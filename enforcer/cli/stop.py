@@ -248,7 +248,7 @@ def _said(done: StopDocument) -> str:
     if done["pinned"]:
         return "stopped, what was pinned stays active: enforcer stop --force ends it"
     # With another socket, another daemon may be there.
-    is_shared = is_left(places.PINS) and _is_held(places.PINS)
+    is_shared = _is_held(places.PINS) and is_left(places.PINS)
     other = f"but another daemon enforces what is pinned in {places.PINS}"
     if not (done["daemon"] or done["removed"]):
         end = other if is_shared else "and nothing is left active"
@@ -276,7 +276,7 @@ def _is_held(pins: Path) -> bool:
 
 
 def _is_lost(pins: Path) -> bool:
-    return is_left(pins) and not _is_held(pins)
+    return not _is_held(pins) and is_left(pins)
 
 
 def _has_names(pins: Path) -> bool:

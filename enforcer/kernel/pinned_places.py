@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from enforcer.errors import KernelError
 from enforcer.kernel.pin_store import held, sessions_in
 from enforcer.kernel.pins import LINK
+from enforcer.kernel.verifier import Answer, ask
 from enforcer.libbpf import calls
 from enforcer.mountinfo import parse_mountinfo
 
@@ -40,6 +41,8 @@ def _may_enforce(pins: PinDirectory) -> bool:
     except KernelError as error:
         # Gone: who ends it has removed it meanwhile. Else it cannot be told: nobody is to take for ended what may not be.
         return error.errno != errno.ENOENT
+    if ask() is not Answer.OPEN:
+        return True  # the guard would refuse to open the map, and the daemon would record that as an attempt
     try:
         images = pins.open_map("images")
     except OSError:
@@ -76,7 +79,7 @@ def left_places(mounts: Path = _MOUNTS) -> list[Path]:
                 if state.st_uid != os.geteuid():
                     continue
                 found.setdefault((state.st_dev, state.st_ino), place)
-    return [place for place in found.values() if is_active(place) and not held(place)]
+    return [place for place in found.values() if not held(place) and is_active(place)]
 
 
 def _folders(top: str, device: int) -> Iterator[tuple[Path, os.stat_result]]:

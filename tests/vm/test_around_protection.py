@@ -625,10 +625,13 @@ def attack_without_a_key(place: Path, daemon: Daemon) -> None:
     for command, fields in CHANGES:
         with pytest.raises(ControlError, match="protected without a key"):
             daemon.request(command, **fields)
+    before = daemon.status()["kernel"]["guard_refused"]
     for argv in (("stop",), ("stop", "--force"), ("reload",), ("policy", "disable", "vault")):
         ended = ask(*argv)
         assert ended.returncode == 2, (argv, ended.stdout, ended.stderr)
         assert "systemctl" in ended.stderr
+    # The commands attempt nothing that the guard refuses: a record of that would name an attacker.
+    assert before == daemon.status()["kernel"]["guard_refused"]
     write(place / "policies/vault.yaml", NOTHING)
     until(lambda: "policy files have changed" in daemon.output)
     with pytest.raises(PermissionError):
