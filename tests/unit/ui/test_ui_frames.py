@@ -44,7 +44,7 @@ def test_what_is_to_be_seen_at_80x24():
     assert "vault/no-writes" in text
     assert "1.2M" in text
     assert "/usr/bin/tee" in text
-    assert "rings 50% + 0% · lost 42 · hooks 18/19 · degraded web/by-argument" in text
+    assert "rings 50% + 0% · lost 42 · hooks 18 · degraded web/by-argument" in text
     assert "3 paths unknown" in text
     assert "generation 7" in text
 
