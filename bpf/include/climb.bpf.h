@@ -10,6 +10,7 @@
 struct enf_climb {
 	__u64 dentry, root;
 	__u32 found;
+	__u32 ended; /* at one of both roots; 0: the limit ended it, and what is above is unknown */
 };
 
 static long enf_climb_one(__u32 i, void *arg)
@@ -20,11 +21,14 @@ static long enf_climb_one(__u32 i, void *arg)
 	(void)i;
 	if (c->dentry == c->root) {
 		c->found = 1;
+		c->ended = 1;
 		return 1;
 	}
 	enf_read(parent, c->dentry + enf_offset(struct dentry, d_parent));
-	if (parent == c->dentry)
+	if (parent == c->dentry) {
+		c->ended = 1;
 		return 1;
+	}
 	c->dentry = parent;
 	return 0;
 }

@@ -3,10 +3,12 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___path
 #include "climb.bpf.h"
 #include "fold.bpf.h"
+#include "ns_mounts.bpf.h"
 #include "path.bpf.h"
 
 #define ENF_WALK_TRIES 4	/* while renames and mounts go on */
 #define ENF_SB_MOUNTS_MAX 65536 /* mounts of one superblock looked through for the host's */
+#define ENF_SB_MOUNTS_NEAR 256	/* ... where the host's namespace can be searched instead */
 
 /* ---- The host's mount of a superblock ----------------------------------------------------- */
 
@@ -18,7 +20,8 @@ struct enf_find {
 	__u64 found_id;
 	__u64 print;  /* of what was looked through; 0: no print */
 	__u32 within; /* look for mounts of a part that holds the dentry */
-	__u32 cut;    /* there may be more than was looked through */
+	__u32 cut;  /* a limit ended the search: another mount may be the oldest, or the only one */
+	__u32 deep; /* a limit ended the climb to the root of a mount */
 };
 
 _Static_assert(sizeof(struct enf_find) <= sizeof(((struct enf_scratch *)0)->work), "work");
@@ -73,6 +76,8 @@ static long enf_find_one(__u32 i, void *arg)
 		struct enf_climb c = { .dentry = f->dentry, .root = root };
 
 		bpf_loop(ENF_ANCESTORS_MAX, enf_climb_one, &c, 0);
+		if (!c.ended) /* that mount may be the oldest */
+			f->deep = 1;
 		if (!c.found)
 			return 0;
 	}
@@ -88,13 +93,15 @@ static long enf_find_one(__u32 i, void *arg)
 	return 1;
 }
 
-/* The host's oldest mount of *sb*, or the oldest that shows *dentry*, is left in the search. */
-static __always_inline void enf_find_mount(struct enf_scratch *s, __u64 sb, __u64 dentry)
+/* Begin it at the superblock's mounts. */
+__attribute__((noinline)) int enf_find_first(struct enf_scratch *s, __u64 sb, __u64 dentry)
 {
-	struct enf_hold hold = { .s = s };
-	struct enf_find *f = enf_find_of(s);
+	struct enf_find *f;
 	__u64 first = 0;
 
+	if (!s)
+		return 0;
+	f = enf_find_of(s);
 	if (bpf_core_field_exists(((struct mount___chain *)0)->mnt_next_for_sb)) {
 		enf_read(first, sb + enf_offset(struct super_block___chain, s_mounts));
 		f->end = 0;
@@ -108,15 +115,73 @@ static __always_inline void enf_find_mount(struct enf_scratch *s, __u64 sb, __u6
 	f->dentry = dentry;
 	f->within = dentry != 0;
 	f->found = 0;
-	bpf_loop(ENF_SB_MOUNTS_MAX, enf_find_one, &hold, 0);
-	f->cut = f->mount != f->end;
+	f->deep = 0;
+	return 0;
+}
+
+/* The host's mount namespace, or 0 if it is not at hand. It lives as long as the first process. */
+__attribute__((noinline)) __u64 enf_host_ns(void)
+{
+	const struct enf_sb_mount *known;
+	__u64 ns = enf_own_ns(), key = ENF_SB_NONE;
+
+	if (enf_is_host_ns(ns))
+		return ns;
+	known = bpf_map_lookup_elem(&superblocks, &key);
+	return known && enf_is_host_ns(known->mount) ? known->mount : 0;
+}
+
+/* The end of the search among the mounts of the namespace *ns*, in the same working memory. */
+__attribute__((noinline)) int enf_find_last(struct enf_scratch *s, __u64 ns, __u64 print,
+					    __u64 dentry)
+{
+	struct enf_find *f;
+	__u64 found, event = 0;
+
+	if (!s)
+		return 0;
+	found = enf_among_found(s);
+	f = enf_find_of(s);
+	enf_read(event, ns + enf_offset(struct mnt_namespace, event));
+	f->cut = found == ENF_MNT_UNKNOWN ||
+		 (found && !bpf_core_field_exists(((struct mnt_namespace___tree *)0)->mounts));
+	f->found = found == ENF_MNT_UNKNOWN ? 0 : found;
+	f->found_id = f->found ? enf_mount_id(f->found) : 0;
+	f->within = dentry != 0;
+	f->print = print ? enf_print(print, event) : 0;
+	return 0;
+}
+
+/*
+ * The host's oldest mount of *sb*, or the oldest that shows *dentry*, is left in the search.
+ *
+ * The search ends among the mounts of the host's namespace if the superblock has many: those that users make in theirs
+ * are not among them, and so make no file of others unknown, however many there are. Before v6.8 a namespace does not
+ * have its mounts by age, so that it tells only that none of them shows the file.
+ */
+static __always_inline void enf_find(struct enf_hold *hold, __u64 sb, __u64 dentry)
+{
+	struct enf_find *f = enf_find_of(hold->s);
+	__u64 ns = enf_host_ns(), print;
+
+	enf_find_first(hold->s, sb, dentry);
+	bpf_loop(ns ? ENF_SB_MOUNTS_NEAR : ENF_SB_MOUNTS_MAX, enf_find_one, hold, 0);
+	f->cut = f->deep || f->mount != f->end;
+	if (!ns || f->mount == f->end)
+		return;
+	print = f->print;
+	enf_among_first(hold->s, ns, sb, dentry);
+	enf_look_among(hold, ENF_SB_MOUNTS_MAX);
+	enf_find_last(hold->s, ns, print, dentry);
 }
 
 /* Is the mount *known* of *sb* still one of the host's? When it is taken away, it has no namespace. */
-static __always_inline int enf_stands(const struct enf_sb_mount *known, __u64 sb)
+__attribute__((noinline)) int enf_stands(const struct enf_sb_mount *known, __u64 sb)
 {
 	__u64 its = 0, root = 0;
 
+	if (!known)
+		return 0;
 	enf_read(its, known->mount + enf_offset(struct mount, mnt.mnt_sb));
 	enf_read(root, known->mount + enf_offset(struct mount, mnt.mnt_root));
 	return its == sb && root == known->root && enf_on_host(known->mount) &&
@@ -172,7 +237,12 @@ __attribute__((noinline)) __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, 
 	fresh.folds = s->folds;
 	if (seq && !(seq & 1) && !f->cut && seq == enf_seq(enf_mount_lock))
 		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_ANY);
-	return fresh.root;
+	whole = fresh.root;
+	enf_read(fresh.mount, f->found + enf_offset(struct mount, mnt_ns));
+	sb = ENF_SB_NONE;
+	if (enf_is_host_ns(fresh.mount))
+		bpf_map_update_elem(&superblocks, &sb, &fresh, BPF_NOEXIST);
+	return whole;
 }
 
 /*
@@ -182,15 +252,24 @@ __attribute__((noinline)) __u64 enf_keep_mount(struct enf_scratch *s, __u64 sb, 
  * do not lengthen anybody else's way. Superblocks that the host does not show are not kept, so that who
  * makes many of them drives nothing out.
  */
-static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, __u64 sb)
+__attribute__((noinline)) __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry, int is_printed)
 {
-	struct enf_find *f = enf_find_of(s);
+	struct enf_hold hold = { .s = s };
+	struct enf_find *f;
 	struct enf_sb_mount *known;
 	__u32 seq = enf_seq(enf_mount_lock);
-	__u64 root = 0;
+	__u64 root, sb, part = 0; /* look for a mount that shows this dentry */
 
-	f->cut = 0;
+	if (!s)
+		return 0;
+	sb = enf_word_at(dentry + enf_offset(struct dentry, d_sb));
+	f = enf_find_of(s);
+	f->print = is_printed;
+	f->cut = 1;
 	f->within = 0;
+	if (!sb) /* the walk says that it is unknown */
+		return 0;
+	f->cut = 0;
 	known = bpf_map_lookup_elem(&superblocks, &sb);
 	if (known && (known->seq == seq || enf_stands(known, sb))) {
 		if (known->seq != seq) {
@@ -203,20 +282,22 @@ static __always_inline __u64 enf_host_mount(struct enf_scratch *s, __u64 dentry,
 		s->folds = known->folds;
 		if (known->is_whole || enf_is_below(dentry, known->root, sb))
 			return known->mount;
-		goto part;
+		part = dentry;
 	}
-	enf_find_mount(s, sb, 0);
-	s->place = enf_place_of(sb);
-	s->folds = enf_may_fold(sb, f->found);
-	if (!f->found)
-		return 0;
-	root = enf_keep_mount(s, sb, seq);
-	if (enf_is_below(dentry, root, sb))
-		return f->found;
-part:
-	enf_find_mount(s, sb, dentry);
-	s->folds = enf_may_fold(sb, f->found);
-	return f->found;
+	for (int i = 0; i < 2; i++) {
+		enf_find(&hold, sb, part);
+		s->folds = enf_may_fold(sb, f->found);
+		if (part)
+			return f->found;
+		s->place = enf_place_of(sb);
+		if (!f->found)
+			return 0;
+		root = enf_keep_mount(s, sb, seq);
+		if (enf_is_below(dentry, root, sb))
+			return f->found;
+		part = dentry;
+	}
+	return 0;
 }
 
 /* ---- Both views --------------------------------------------------------------------------- */
@@ -249,7 +330,7 @@ static __always_inline int enf_put_place(struct enf_scratch *s)
  * program, from unknown arguments, instead of again on every way that leads to it.
  */
 __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dentry, __u64 mnt,
-					       __u32 view)
+					       __u32 view, __u64 found)
 {
 	__u64 sb, root, mount = 0, print = !!(view & ENF_VIEW_PRINTED);
 	int rc, host;
@@ -265,9 +346,8 @@ __attribute__((noinline)) int enf_resolve_once(struct enf_scratch *s, __u64 dent
 	s->in_directory = 0;
 	s->object.flags &= ~ENF_FOLD_BITS;
 	if (view == ENF_VIEW_HOST) {
-		enf_find_of(s)->print = print;
-		mount = enf_host_mount(s, dentry, sb);
-		if (!mount && enf_find_of(s)->cut)
+		mount = found;
+		if (enf_find_of(s)->cut && (!mount || enf_find_of(s)->within))
 			return ENF_PATH_UNKNOWN;
 		print = enf_find_of(s)->print;
 		if (!mount && !s->place) {
@@ -327,11 +407,13 @@ __attribute__((noinline)) int enf_resolve(struct enf_scratch *s, __u64 dentry, _
 		return ENF_PATH_UNKNOWN;
 	for (int i = 0; i < 2 * ENF_WALK_TRIES; i++) {
 		__u32 among = i < ENF_WALK_TRIES ? 0 : ENF_VIEW_PRINTED;
+		__u64 shown; /* by this mount of the host's */
 		int rc;
 
 		renames = enf_seq(enf_rename_lock);
 		mounts = enf_seq(enf_mount_lock);
-		rc = enf_resolve_once(s, dentry, mnt, view | among);
+		shown = view == ENF_VIEW_HOST ? enf_host_mount(s, dentry, !!among) : 0;
+		rc = enf_resolve_once(s, dentry, mnt, view | among, shown);
 		calm = 1;
 		/* No number says how long what was found among changes holds: it is not remembered. */
 		if ((mounts & 1) || mounts != enf_seq(enf_mount_lock)) {
@@ -364,12 +446,9 @@ found:
 __attribute__((noinline)) int enf_is_shown(struct enf_scratch *s, __u64 dentry)
 {
 	__u32 mounts = enf_seq(enf_mount_lock);
-	__u64 sb = 0;
 
 	if (!s)
 		return 1;
-	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
-	enf_find_of(s)->print = 0;
-	return enf_host_mount(s, dentry, sb) || enf_find_of(s)->cut ||
+	return enf_host_mount(s, dentry, 0) || enf_find_of(s)->cut ||
 	       mounts != enf_seq(enf_mount_lock);
 }

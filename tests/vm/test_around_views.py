@@ -40,6 +40,8 @@ USER, CONFINED = 2001, 2002
 TEXT = b"the secret\n"
 NO, NO_MEMORY = errno.EDOM, errno.EPERM
 MOUNTS = 8300
+DEEP = 4200  # a climb ends after 4,096 directories
+DOUBLINGS = 16  # 65,536 mounts of a superblock are looked through at most
 _SCRIPT = view_attempts.__file__
 
 POLICY = f"""
@@ -55,6 +57,7 @@ spec:
     - {{name: part, file: read, match: {{path: {SHOWN}/secret}}, action: {{deny: {{errno: EDOM}}}}}}
     - {{name: early, file: read, match: {{path: {EARLY}/secret}}, action: {{deny: {{errno: EDOM}}}}}}
     - {{name: late, file: read, match: {{path: {LATE}/part/other}}, action: {{deny: {{errno: EDOM}}}}}}
+    - {{name: apart, file: read, match: {{path: {LATE}/apart, process: {{binary: {KEEPER}}}}}, action: {{deny: {{errno: EDOM}}}}}}
     - name: kernel
       file: write
       match: {{path: [/proc/sys/kernel/domainname, /sys/kernel/profiling, "/proc/*/mem", /sys/class/net/lo/mtu,
@@ -181,10 +184,29 @@ def shown_in_part(point: Path) -> int:
     (before / "part").mkdir()
     for name in ("secret", "other", "plain"):
         (before / "part" / name).write_bytes(TEXT)
+    (before / "apart").write_bytes(TEXT)
+    for i in range(DOUBLINGS):
+        (before / "part" / str(i)).mkdir()
+    nest(before / "part")
     subprocess.run(["mount", "--bind", before / "part", point], check=True)
     whole = view_attempts.detached(str(before))
     subprocess.run(["umount", before], check=True)
     return whole
+
+
+def nest(top: Path) -> None:
+    """Files halfway and at the end of a chain of DEEP directories."""
+    at = os.open(top, os.O_PATH)
+    for depth in range(1, DEEP + 1):
+        os.mkdir("d", dir_fd=at)
+        below = os.open("d", os.O_PATH, dir_fd=at)
+        os.close(at)
+        at = below
+        if depth in (DEEP // 42, DEEP):
+            file = os.open("file", os.O_CREAT | os.O_WRONLY, 0o644, dir_fd=at)
+            os.write(file, TEXT)
+            os.close(file)
+    os.close(at)
 
 
 @pytest.fixture(scope="module")
@@ -295,6 +317,32 @@ def test_many_mounts_hide_no_name(engine) -> None:
 
     assert (NO, b"") == (code, said)
     assert (0, TEXT) == do("many_mounts", 10, VAULT.parent, PLAIN, user=USER)
+
+
+def test_many_mounts_of_a_user_are_that_users_alone(engine, place) -> None:
+    """More of a file system that the host shows in parts than a search looks through: others' files keep names."""
+    del engine, place
+    apart = LATE / "apart"
+    assert (0, TEXT) == do("reading", apart)
+    user = {"user": USER, "group": USER, "extra_groups": []}
+    words = scripted(_SCRIPT, "doubled", str(EARLY), str(DOUBLINGS))
+    with subprocess.Popen(words, stdin=-1, stdout=-1, stderr=subprocess.STDOUT, **user) as held:
+        assert held.stdin is not None
+        assert held.stdout is not None
+        assert held.stdout.readline() == b"ready\n"
+        made = len(Path(f"/proc/{held.pid}/mountinfo").read_text().splitlines())
+        found = [do("reading", path) for path in (apart, EARLY / "plain", LATE / "part/other")]
+        held.stdin.close()
+
+    assert made > 1 << DOUBLINGS
+    assert found == [(0, TEXT), (0, TEXT), (NO, b"")]
+
+
+def test_a_file_deeper_than_a_climb_has_an_unknown_name(engine, place) -> None:
+    """Where the host shows a part of a file system: a limit that ended the climb does not say that a file is outside."""
+    del engine, place
+    found = [do("below", EARLY, depth, "file") for depth in (DEEP // 42, DEEP)]
+    assert found == [(0, TEXT), (NO, b"")]
 
 
 def test_a_program_in_huge_pages_is_fileless(engine) -> None:

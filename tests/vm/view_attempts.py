@@ -134,6 +134,25 @@ def many_mounts(count: str, directory: str, path: str) -> None:
 
 
 @WAYS.add
+def below(directory: str, depth: str, name: str) -> None:
+    """Read a file that lies so many directories deep that it has no path of a length that calls take."""
+    os.chdir(directory)
+    for _ in range(int(depth)):
+        os.chdir("d")
+    _show(name)
+
+
+@WAYS.add
+def doubled(directory: str, doublings: str) -> None:
+    """Hold 2 to the power of *doublings* mounts of a directory's file system until the input ends."""
+    own_users()
+    for i in range(int(doublings)):
+        mount(directory, f"{directory}/{i}", "", MS_BIND | MS_REC)
+    print("ready", flush=True)
+    sys.stdin.read()
+
+
+@WAYS.add
 def second(kind: str, place: str, inside: str, text: str) -> None:
     """Write to a file of another instance of a file system that the kernel has things in."""
     os.makedirs(place, exist_ok=True)
