@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.errors import ControlError
 from enforcer.kernel.image_map import PlainImage, restamp
 from enforcer.kernel.session import Session
 from enforcer.runtime.policies.container_mounts import told_at_once
@@ -54,10 +55,17 @@ class Proposal:
 
         Raises:
             KernelError: the active image cannot be read.
+            ControlError: labels that *made* gives to processes mean something else in the active image.
         """
         new, image = made.now.after(old.unconfirmed), PlainImage(made.data)
         if confirm_within is None:
             return cls(new, image, None, None, None)
+        # The kernel goes back by its own clock, also without a daemon that could make labels anew.
+        if not new.continues:
+            raise ControlError(
+                "the numbers of conditions on processes or of marks are used up and would begin anew, so the kernel "
+                "could not go back to the active policies: make this change without a time to confirm it"
+            )
         # Its state says from now on what was not confirmed: its own daemon may not live to see that.
         before = attrs.evolve(old, generation=new.generation + 1, unconfirmed=new.digest)
         fallback = restamp(sessions.current.image(), generation=before.generation)

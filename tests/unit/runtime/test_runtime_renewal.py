@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 
+from enforcer.errors import ControlError
 from enforcer.events.enrich import Origins
 from enforcer.runtime.policies import commit
 from enforcer.runtime.policies import enforcement as module
@@ -65,6 +66,23 @@ def test_a_caller_is_answered_the_same(enforcement, said):
     assert LEFT == warnings[-1]
     assert len(warnings) > 1
     assert [] == said
+
+
+def test_a_change_without_a_way_back_is_not_to_be_confirmed(enforcement, monkeypatch):
+    """The kernel would go back to labels that mean something else; without a time it is made."""
+
+    def begin_anew(order, _):
+        made = make(order)
+        return attrs.evolve(made, now=attrs.evolve(made.now, continues=False))
+
+    monkeypatch.setattr(module, "make_apart", begin_anew)
+
+    with pytest.raises(ControlError, match="without a time to confirm it"):
+        enforcement.reload(confirm_within=30.0)
+    assert (1, None) == (enforcement.now.generation, enforcement.pending)
+
+    enforcement.reload()
+    assert 2 == enforcement.now.generation
 
 
 MAPS = {"tasks": 3, "marks": 4}
