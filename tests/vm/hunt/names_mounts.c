@@ -21,6 +21,9 @@ static const char *place(uint32_t die, char *room)
 /* What was mounted on last. */
 static char mounted[PATH];
 
+/* The die of the place in which the last view of a mount is; others have seldom a mount to move. */
+static uint32_t view;
+
 static long mounts(long value, const char *on)
 {
 	if (!value)
@@ -135,18 +138,23 @@ static long do_open_tree(const uint32_t *dice)
 	char room[PATH];
 
 	hunt_say("open_tree %s", place(dice[0], room));
-	return keep(dice[1],
-		    syscall(SYS_open_tree, AT_FDCWD, room, 1 | (dice[2] % 2 ? AT_RECURSIVE : 0)));
+	int fd = keep(dice[1],
+		      syscall(SYS_open_tree, AT_FDCWD, room, 1 | (dice[2] % 2 ? AT_RECURSIVE : 0)));
+
+	if (fd >= 0)
+		view = dice[1];
+	return fd;
 }
 
 static long do_move_mount(const uint32_t *dice)
 {
 	char room[PATH];
+	int fd = at(dice[2] % 4 ? view : dice[0]);
 
-	if (at(dice[0]) < 0)
+	if (fd < 0)
 		return HUNT_IDLE;
-	hunt_say("move_mount %d %s", at(dice[0]), place(dice[1], room));
-	return result(syscall(SYS_move_mount, at(dice[0]), "", AT_FDCWD, room, 4));
+	hunt_say("move_mount %d %s", fd, place(dice[1], room));
+	return mounts(result(syscall(SYS_move_mount, fd, "", AT_FDCWD, room, 4)), room);
 }
 
 static long do_pivot(const uint32_t *dice)
