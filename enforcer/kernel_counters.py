@@ -102,9 +102,9 @@ COUNTERS: Final = {
         "attempts on the engine refused",
     ),
     "mark_lost": KernelCounter(
-        "Marks for which there was no room.",
+        "Marks that were not set: there was no room, or the policies changed after the verdict.",
         "Refused if a rule that refuses asks for the mark, else not marked.",
-        "marks lost, no room",
+        "marks lost",
     ),
     "root_lost": KernelCounter(
         "Containers for whose root there was no room.",

@@ -969,7 +969,7 @@ enum enf_stat {				     /* per CPU array of __u64 */
 		ENF_STAT_OVERFLOW = 13,	 /* more atoms than ENF_MAX_TOUCHED: treated as unknown */
 		ENF_STAT_LATE_LABEL = 14,    /* task met without state, labelled on the spot */
 		ENF_STAT_GUARD_REFUSED = 15, /* attempts on the engine or its daemon */
-		ENF_STAT_MARK_LOST = 16,     /* no room to keep a mark: see marks.bpf.h */
+		ENF_STAT_MARK_LOST = 16,     /* a mark was not set: see marks.bpf.h */
 		ENF_STAT_SUPPRESSED = 17,    /* records that the limits of rules left out */
 		ENF_STAT_PATH_AMONG = 18,    /* paths that were resolved while renames went on */
 		ENF_STAT_BIND_REFUSED =

@@ -289,9 +289,12 @@ __attribute__((noinline)) int enf_mark(struct enf_scratch *s, __u64 generation)
 	struct enf_marks *m;
 	int error;
 
-	if (!s || !image || image->generation != generation)
-		return 0; /* decided by an image that counts no more, and neither do its marks */
+	if (!s || !image)
+		return 0;
 	own = s->verdict.marks;
+	/* The number may be another mark's by now, so it is not set. Refused if a refusal hangs on that number, as below. */
+	if (image->generation != generation)
+		return enf_lost_marks(image, own);
 	error = enf_mark_shared(image, &own, now);
 	if (!own)
 		return error;
@@ -316,8 +319,12 @@ __attribute__((noinline)) int enf_mark_alone(struct enf_scratch *s, __u64 genera
 	__u64 now = bpf_ktime_get_boot_ns(), own;
 	struct enf_marks *m;
 
-	if (!s || !image || image->generation != generation)
+	if (!s || !image || !s->verdict.marks)
 		return 0;
+	if (image->generation != generation) {
+		enf_count(ENF_STAT_MARK_LOST);
+		return 0;
+	}
 	own = s->verdict.marks;
 	enf_mark_shared(image, &own, now);
 	if (!own)
