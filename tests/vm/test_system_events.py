@@ -221,6 +221,8 @@ def _run(parent: Path | None, name: str, given: str) -> Outcome:
     victim = None
     if given in {str(_VICTIM), str(_OTHER)}:
         victim = subprocess.Popen([given], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        # Popen returns when exec closes descriptors, which is before it moves the stack.
+        assert _is_well(victim)
         given = str(victim.pid)
     try:
         done = attempt(*([str(parent)] if parent else []), str(_PROGRAM), name, given)
