@@ -118,9 +118,9 @@ struct {
 	__type(value, struct enf_notes);
 } notes __weak SEC(".maps");
 
-/* The host's oldest mount of a superblock, which stood when mount_lock's sequence was *seq*. */
 #define ENF_SB_NONE 0 /* as a key: the entry's *mount* is the host's mount namespace */
 
+/* The host's oldest mount of a superblock, which stood when mount_lock's sequence was *seq*. */
 struct enf_sb_mount {
 	__u64 mount; /* address */
 	__u64 id;    /* enf_mount_id */

@@ -75,8 +75,9 @@ int enf_recall(struct enf_scratch *s);
 int enf_recall_alone(struct enf_scratch *s);
 
 /*
- * Set the marks of the verdict in *s* for the current task, which *generation* decided: a number may mean
- * something else under another, so none is set under another, which is counted. Returns: 0, or -errno if the access must not happen.
+ * Set the marks of the verdict in *s* for the current task, which *generation* decided. A number may mean
+ * something else under another generation: then no mark is set, and that is counted. Returns: 0, or -errno
+ * if the access must not happen.
  */
 int enf_mark(struct enf_scratch *s, __u64 generation);
 

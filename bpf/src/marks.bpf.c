@@ -319,7 +319,7 @@ __attribute__((noinline)) int enf_mark_alone(struct enf_scratch *s, __u64 genera
 	__u64 now = bpf_ktime_get_boot_ns(), own;
 	struct enf_marks *m;
 
-	if (!s || !image || !s->verdict.marks)
+	if (!s || !image)
 		return 0;
 	if (image->generation != generation) {
 		enf_count(ENF_STAT_MARK_LOST);

@@ -35,13 +35,11 @@ __attribute__((noinline)) int enf_among_first(struct enf_scratch *s, __u64 ns, _
 
 __attribute__((noinline)) __u64 enf_own_mount(struct enf_scratch *s, __u64 dentry)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_hold hold = { .s = s };
-	__u64 ns = 0, sb = 0, before = ENF_MNT_UNKNOWN, event, then;
+	__u64 ns = enf_own_ns(), sb = 0, before = ENF_MNT_UNKNOWN, event, then;
 
 	if (!s)
 		return 0;
-	ns = (__u64)BPF_CORE_READ(t, nsproxy, mnt_ns);
 	if (!ns) /* a thread of the kernel, or one that ends */
 		return 0;
 	if (enf_is_host_ns(ns))

@@ -195,7 +195,7 @@ def shown_in_part(point: Path) -> int:
 
 
 def nest(top: Path) -> None:
-    """Files halfway and at the end of a chain of DEEP directories."""
+    """Put files within the reach of a climb, and at the end of a chain of DEEP directories."""
     at = os.open(top, os.O_PATH)
     for depth in range(1, DEEP + 1):
         os.mkdir("d", dir_fd=at)

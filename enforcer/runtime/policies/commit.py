@@ -64,7 +64,7 @@ class Proposal:
         if not new.continues:
             raise ControlError(
                 "the numbers of conditions on processes or of marks are used up and would begin anew, so the kernel "
-                "could not go back to the active policies: make this change without a time to confirm it"
+                "could not go back to the active policies: make this change without a time to confirm it, or restart the daemon"
             )
         # Its state says from now on what was not confirmed: its own daemon may not live to see that.
         before = attrs.evolve(old, generation=new.generation + 1, unconfirmed=new.digest)
