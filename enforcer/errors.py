@@ -63,7 +63,7 @@ class FileError(PolicyError):
 
 
 class LimitError(PolicyError):
-    """A policy exceeds a limit of the image; the message names the limit, and *limit* is its name in the ABI."""
+    """A policy exceeds a limit of the image; the message names the limit, and *limit* is its name, mostly that of the ABI."""
 
     kind = "exceeded-limit"
 

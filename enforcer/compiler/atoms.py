@@ -123,7 +123,7 @@ class Atoms:
     All atoms of one image.
 
     *linked*: the names that follow from links in containers. *container*: the number of the one that every container's cgroup satisfies, if some term asks.
-    *asked*: those of conditions on containers and pods.
+    *asked*: those of conditions on containers and pods. *n_own*: so many are the first, which policies without a namespace ask for; None: all are.
     """
 
     names: Names
@@ -132,11 +132,21 @@ class Atoms:
     )
     all: list[Atom] = attrs.field(factory=list)
     container: int | None = None
+    n_own: int | None = None
     asked: ContainerAtoms = attrs.field(factory=ContainerAtoms)
     _numbers: dict[tuple[int, object], int] = attrs.field(factory=dict)
     _texts: dict[tuple[int, Kind, TextKind, bytes, bool], tuple[Form, ...]] = attrs.field(
         factory=dict
     )
+
+    def end_of_own(self) -> None:
+        """From now on, only policies of namespaces ask."""
+        if self.n_own is None:
+            self.n_own = len(self.all)
+
+    def is_own(self, atom: Atom) -> bool:
+        """Tell whether a policy without a namespace asks for *atom*."""
+        return self.n_own is None or atom.number < self.n_own
 
     def terms(self, condition: Condition) -> tuple[tuple[Term, ...], ...]:
         """

@@ -113,6 +113,7 @@ def compile_policies(
     now_ns: int | None = None,
     types: Types | None = None,
     automata: Automata | None = None,
+    most_work: int | None = None,
 ) -> CompiledImage:
     """
     Compile all *policies* together.
@@ -128,6 +129,7 @@ def compile_policies(
         now_ns: CLOCK_BOOTTIME, the birth of marks that are new; default the clock's.
         types: what is known of the kernel's functions; default what this machine says.
         automata: of the last image, those of :attr:`CompiledImage.automata`.
+        most_work: steps that automata may take, if fewer than for any image.
 
     Raises:
         LimitError: a limit is exceeded; names the limit, the number and the place.
@@ -164,6 +166,7 @@ def compile_policies(
         new_labels=labels.used - numbers.used,
         seed=seed,
         kept=kept,
+        most_work=most_work,
     )
     ops = frozenset(op for op in Op if tables.ops >> op & 1)
     dims = frozenset(dim for dim in range(64) if tables.dims >> dim & 1)

@@ -25,7 +25,10 @@ from enforcer.errors import LimitError
 from enforcer.policy.text.bounds import MAX_GLOB_WORK
 from enforcer.span import Span
 
-__all__ = ["FOLDED_AT", "MAYBE", "compile_globs"]
+__all__ = ["FOLDED_AT", "MAYBE", "WORK", "compile_globs"]
+
+WORK: Final = "steps of automata"
+"""What errors call the limit of steps, which the ABI does not have."""
 
 MAX_STATES: Final = 0xFFFF
 _SPARE_STATES: Final = 4_096
@@ -61,6 +64,7 @@ def compile_globs(
     is_cut: bool = False,
     kept: KeptAutomata | None = None,
     earlier: Sequence[Dfa] = (),
+    most_work: int | None = None,
 ) -> list[Dfa]:
     """
     Compile *patterns* into as few automata as their growth allows, and no more than one more than there may be.
@@ -73,25 +77,27 @@ def compile_globs(
         is_cut: a text may go on.
         kept: automata that were made before.
         earlier: other automata of the same image.
+        most_work: steps that all may take, if these are fewer than for any image.
 
     Raises:
         LimitError: a pattern needs too many states, or all of them too much work or room.
     """
     store = kept if kept is not None else KeptAutomata()
     made: list[Dfa] = []
+    most = MAX_GLOB_WORK if most_work is None else min(most_work, MAX_GLOB_WORK)
     work = sum(dfa.work for dfa in earlier)
     size = sum(_size(dfa) for dfa in earlier)
     for group in groups_of(patterns):
         span = spans.get(group[0])
         make = functools.partial(
-            _some_of_group, group, spans=spans, is_cut=is_cut, left=MAX_GLOB_WORK - work
+            _some_of_group, group, spans=spans, is_cut=is_cut, most=most, done=work
         )
         found = store.of(group, patterns, make, is_cut=is_cut)
         made += found
         # Automata that were kept count as if they were made now: the verdict is the same on every node.
         work += sum(dfa.work for dfa in found)
-        if work > MAX_GLOB_WORK:
-            raise _too_much(span)
+        if work > most:
+            raise _too_much(most, span)
         size += sum(map(_size, found))
         limits.check("ENF_IMAGE_MAX", size, "bytes of automata for globs", span)
         if len(made) > _MOST:
@@ -103,12 +109,14 @@ def _size(dfa: Dfa) -> int:
     return len(dfa.trans) * dfa.trans.itemsize
 
 
-def _too_much(span: Span | None) -> LimitError:
-    return LimitError(
-        f"automata for globs take more than {MAX_GLOB_WORK} steps to make: write globs with fewer wildcards "
+def _too_much(most: int, span: Span | None) -> LimitError:
+    error = LimitError(
+        f"automata for globs take more than {most} steps to make: write globs with fewer wildcards "
         "between literals, let them begin with a folder, or write fewer globs",
         span,
     )
+    error.limit = WORK
+    return error
 
 
 def _some_of_group(
@@ -117,21 +125,22 @@ def _some_of_group(
     *,
     spans: Mapping[Glob, Span | None],
     is_cut: bool,
-    left: int,
+    most: int,
+    done: int,
 ) -> list[Dfa]:
     """Halve *group* until each part fits into an automaton; no more than one automaton more than there may be."""
     out: list[Dfa] = []
-    work = 0
+    work, left = 0, most - done
     todo = [group]
     while todo and len(out) <= _MOST:
         part = todo.pop()
         total = sum(nfa.weight(pattern.tokens) for pattern in part)
-        most = MAX_STATES if len(part) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
-        bound = _Bound(most, left - work)
+        states = MAX_STATES if len(part) == 1 else min(MAX_STATES, total * _GROWTH + _SPARE_STATES)
+        bound = _Bound(states, left - work)
         try:
             found = _determinise(part, patterns, bound, is_cut=is_cut)
         except _TooMuchError:
-            raise _too_much(spans.get(part[0])) from None
+            raise _too_much(most, spans.get(part[0])) from None
         except _TooLargeError as error:
             if len(part) == 1:
                 raise LimitError(

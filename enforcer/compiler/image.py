@@ -57,6 +57,7 @@ class Counts:
     states: int
     intervals: int
     bytes: int
+    work: int
 
 
 @attrs.frozen
@@ -83,11 +84,12 @@ def assemble(
     new_labels: frozenset[int],
     seed: int | None = None,
     kept: KeptAutomata | None = None,
+    most_work: int | None = None,
 ) -> Tables:
     """
     Make the image of *rows*; *calls* are the system calls that they are about, *points* the points of
     the kernel, packed and by number, *facts* what is to be known of processes besides what they ask for,
-    *kept* automata that were made before.
+    *kept* automata that were made before, *most_work* the steps that automata may take, if fewer than for any image.
 
     Raises:
         LimitError: it, or a part of it, is too large.
@@ -97,6 +99,7 @@ def assemble(
         *(rows, atoms, subjects, marks, named, list(points)),
         *(facts, n_policies, generation, new_labels, seed),
         kept if kept is not None else KeptAutomata(),
+        most_work,
     ).run()
 
 
@@ -114,6 +117,7 @@ class _Assembly:
     new_labels: frozenset[int]
     seed: int | None
     kept: KeptAutomata
+    most_work: int | None
     _atom_list: Lists = attrs.field(factory=Lists)
     _terms: dict[tuple[Term, ...], tuple[int, int]] = attrs.field(factory=lambda: {(): (0, 0)})
     _flat_terms: list[Term] = attrs.field(factory=list)
@@ -122,7 +126,7 @@ class _Assembly:
         """Build all sections and put them behind a head."""
         meanings = texts.meanings(self.atoms.all, self._doubtful(), self._entries)
         slots = strings.place(meanings, seed=self.seed)
-        dfas, globs = texts.automata(self.atoms.all, self.kept)
+        dfas, globs = texts.automata(self.atoms, self.kept, self.most_work)
         intervals, interval_ranges = self._intervals()
         row_bytes = self._rows()
         label_bytes = self._labels()
@@ -199,6 +203,7 @@ class _Assembly:
             states=sum(dfa.n_states for dfa in dfas),
             intervals=len(intervals),
             bytes=size,
+            work=sum(dfa.work for dfa in dfas),
         )
         return Tables(out.finish(head), counts, ops, dims)
 

@@ -71,16 +71,22 @@ def lower(policies: PolicySet, atoms: Atoms, subjects: Subjects, marks: Marks) -
         PolicyError: a rule asks for two things that no one operation knows, or about a mark that no rule
             sets.
     """
-    rows: list[Row] = []
-    for policy in policies.policies:
+    # Policies without a namespace first: what these ask for is known by its number, and they find room if anybody does.
+    numbered = sorted(enumerate(policies.policies), key=lambda each: bool(each[1].namespace))
+    for _, policy in numbered:
         marks.learn(policy)
-    for number, policy in enumerate(policies.policies):
-        limits.check("ENF_MAX_POLICIES", number + 1, "policies", policy.span)
+    found: dict[int, list[Row]] = {}
+    count = 0
+    for number, policy in numbered:
+        limits.check("ENF_MAX_POLICIES", len(found) + 1, "policies", policy.span)
+        if policy.namespace:
+            atoms.end_of_own()
+        own = found[number] = []
         for row in _Lowering(number, policy, atoms, subjects, marks).rows():
-            rows.append(row)
-            limits.check(
-                "ENF_MAX_ROWS", len(rows), "rules, with defaults and guards", row.info.span
-            )
+            own.append(row)
+            count += 1
+            limits.check("ENF_MAX_ROWS", count, "rules, with defaults and guards", row.info.span)
+    rows = [row for number in sorted(found) for row in found[number]]
     return favouring(_overwriting(rows), marks.favouring)
 
 

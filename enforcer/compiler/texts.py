@@ -17,6 +17,7 @@ from enforcer.compiler.atoms import (
     FOLDED,
     FOLDED_DIMS,
     Atom,
+    Atoms,
     dim_of,
     entry,
 )
@@ -97,25 +98,36 @@ def _add_folded(atom: Atom, exact: _Lists, under: _Lists, *, is_doubtful: bool) 
         exact.setdefault((strings.HEAD, head), []).append(number | glob.MAYBE)
 
 
-def automata(atoms: Iterable[Atom], kept: KeptAutomata) -> tuple[list[Dfa], int]:
+def automata(
+    atoms: Atoms, kept: KeptAutomata, most_work: int | None = None
+) -> tuple[list[Dfa], int]:
     """
     Return the automata of the globs of *atoms*, of *kept* if they are there, and how many globs there are.
+
+    Globs multiply each other in one automaton. So those that only policies of namespaces have are apart: what they
+    cost comes to what the others cost, whatever they are.
 
     Raises:
         LimitError: they come to too many automata, or to too much work or room.
     """
     entries: dict[Glob, list[int]] = {}
     folded: dict[Glob, list[int]] = {}
+    own: set[Glob] = set()
     spans: dict[Glob, Span | None] = {}
-    for atom in atoms:
+    for atom in atoms.all:
+        is_own = atoms.is_own(atom)
         number = entry(atom.dim, atom.number)
         for form in atom.forms:
             if not isinstance(form, Glob):
                 continue
             entries.setdefault(form, []).append(number)
             spans[form] = atom.span
+            if is_own:
+                own.add(form)
             for twin in spellings.glob_twins(form) if atom.dim in FOLDED_DIMS else ():
                 folded.setdefault(twin, []).append(number | FOLDED)
+                if is_own:
+                    own.add(twin)
                 spans.setdefault(twin, atom.span)
     out: list[Dfa] = []
     for dims in _GROUPS if entries else ():
@@ -125,8 +137,11 @@ def automata(atoms: Iterable[Atom], kept: KeptAutomata) -> tuple[list[Dfa], int]
                 for form, numbers in globs.items()
                 if (chosen := tuple(n for n in numbers if dim_of(n) in dims))
             }
-            out += glob.compile_globs(
-                part, spans, is_cut=bool(dims & FOLDED_DIMS), kept=kept, earlier=out
-            )
+            is_cut = bool(dims & FOLDED_DIMS)
+            for whose in (own, part.keys() - own):
+                some = {form: numbers for form, numbers in part.items() if form in whose}
+                out += glob.compile_globs(
+                    some, spans, is_cut=is_cut, kept=kept, earlier=out, most_work=most_work
+                )
         limits.check("ENF_MAX_DFAS", len(out), "automata for globs", next(iter(spans.values())))
     return out, len(entries)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.errors import PolicyError, PolicyErrors
+from enforcer.errors import LimitError, PolicyError, PolicyErrors
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.field_path import field_at
 from enforcer.kube.policy_text import policy_text
@@ -22,6 +22,7 @@ from enforcer.policy.lint.linter import Severity
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
 from enforcer.runtime.policies.compilation import prepare, without_marks
+from enforcer.runtime.policies.namespace_shares import OF_ONE, WHOLE, alone, is_shared
 from enforcer.runtime.policies.quotas import Quota
 from enforcer.safe_text import neutral
 from enforcer.webhook.node_facts import AskedTypes, AskedUsers
@@ -30,6 +31,7 @@ from enforcer.webhook.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from enforcer.compiler import Counts
     from enforcer.kube.resource import Key, Resource
     from enforcer.runtime.policies.compilation import Prepared
     from enforcer.span import Span
@@ -224,8 +226,23 @@ def _prepared(policies: PolicySet, types: AskedTypes) -> Prepared:
     """
     if over := list(Quota().exceeding(policies.policies)):
         raise PolicyErrors(over)
-    alone = PolicySet(tuple(map(without_marks, policies.policies)))
-    return prepare(alone, is_thorough=True, types=types)
+    counted: Counts | LimitError
+    try:
+        prepared = _compiled(policies, types)
+        counted = prepared.image.counts
+    except LimitError as error:
+        if not is_shared(error):
+            raise
+        counted = error
+    if over := list(alone(policies.policies, lambda *_: counted)):
+        raise PolicyErrors(over)
+    return prepared
+
+
+def _compiled(policies: PolicySet, types: AskedTypes) -> Prepared:
+    share = OF_ONE if all(policy.namespace for policy in policies.policies) else WHOLE
+    without = PolicySet(tuple(map(without_marks, policies.policies)))
+    return prepare(without, is_thorough=True, types=types, most_work=share.work)
 
 
 def _warnings(prepared: Prepared, text: _Text) -> Iterator[str]:

@@ -143,6 +143,7 @@ def prepare(
     now_ns: int | None = None,
     types: Types | None = None,
     automata: Automata | None = None,
+    most_work: int | None = None,
     is_checked: bool = True,
 ) -> Prepared:
     """
@@ -163,6 +164,7 @@ def prepare(
         now_ns: the birth of marks that are new; default now.
         types: what is known of the kernel's functions; default what this machine says.
         automata: those of the active image.
+        most_work: steps that automata may take, if fewer than for any image.
         is_checked: look for what the author should know; else only containers are others than before.
 
     Raises:
@@ -181,6 +183,7 @@ def prepare(
         now_ns=now_ns,
         types=types,
         automata=automata,
+        most_work=most_work,
     )
     verify(image.image)
     issues: tuple[Issue, ...] = ()

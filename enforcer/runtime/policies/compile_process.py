@@ -14,27 +14,33 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.compiler import LocalHost, limits
+from enforcer.compiler import LocalHost
 from enforcer.errors import ControlError, LimitError, PolicyErrors
 from enforcer.identity.layers import is_local
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts, load_texts
 from enforcer.runtime.policies.active import ActiveSet
-from enforcer.runtime.policies.automata_shares import alone, beyond
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import prepare, without_marks
 from enforcer.runtime.policies.difference import Change, difference
 from enforcer.runtime.policies.followed_links import changed, met
 from enforcer.runtime.policies.kept_texts import KeptTexts
+from enforcer.runtime.policies.namespace_shares import (
+    SharesError,
+    alone,
+    beyond,
+    displaced,
+    is_shared,
+)
 from enforcer.runtime.policies.refused_files import Costly, told
 from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
 from enforcer.runtime.policies.work_process import apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from enforcer.compiler import LabelNumbers, LinkAsks
+    from enforcer.compiler import Counts, LabelNumbers, LinkAsks
     from enforcer.compiler.automata import Automata
     from enforcer.policy.lint.degradation import Gap
     from enforcer.policy.model.container_links import Links
@@ -43,6 +49,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.policies.compilation import Prepared, Sources
     from enforcer.runtime.policies.difference import Digests
     from enforcer.runtime.policies.followed_links import Followed
+    from enforcer.runtime.policies.namespace_shares import Share
     from enforcer.runtime.policies.refused_files import RefusedFile
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.policies.tolerance import Chosen
@@ -57,8 +64,6 @@ __all__ = [
     "print_apart",
 ]
 
-_AUTOMATA = "ENF_MAX_DFAS"
-_TOO_MANY = limits.LIMITS[_AUTOMATA] + 1
 _FEW = 100  # names to look up: they take some milliseconds, as does a process
 
 
@@ -200,6 +205,20 @@ def _prepare(order: Order, policies: PolicySet, automata: Automata | None = None
     )
 
 
+def _counted(order: Order, policies: PolicySet, automata: Automata | None, share: Share) -> Counts:
+    """Compile *policies* by themselves, as if nothing else were active, and return what they need."""
+    return prepare(
+        PolicySet(tuple(map(without_marks, policies.policies))),
+        late=functools.partial(why_late, order.late),
+        gaps=order.gaps,
+        workloads=order.workloads,
+        links=order.links,
+        automata=automata,
+        most_work=share.work,
+        is_checked=False,
+    ).image.counts
+
+
 def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
     sources, added = order.sources, _added(order)
     found = find_texts(sources.paths, trust=sources.trust)
@@ -210,35 +229,44 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
         file = policy.span.file
         return file not in earlier or now.get(file) not in {None, earlier[file]}
 
-    def count(policies: Iterable[Policy]) -> int:
-        whole = PolicySet(tuple(map(without_marks, policies)))
-        return _prepare(order, sources.adapt(whole)).image.counts.dfas
-
-    def count_all(policies: Iterable[Policy]) -> int:
+    def count(policies: Sequence[Policy], share: Share) -> Counts | LimitError:
         try:
-            return count(policies)
+            return _counted(order, sources.adapt(PolicySet(tuple(policies))), automata, share)
         except LimitError as error:
-            if error.limit != _AUTOMATA:
-                raise  # another room is full, and says so
-            return _TOO_MANY
+            if not is_shared(error):
+                raise  # another limit is exceeded, and the error says so
+            return error
 
     def check(policies: PolicySet) -> None:
-        if over := list(alone(policies.policies, count(policies.policies))):
+        if over := list(alone(policies.policies, count)):
             raise PolicyErrors(over)
 
+    def problem(policies: Sequence[Policy]) -> LimitError | None:
+        whole = sources.adapt(PolicySet(tuple(map(without_marks, policies))))
+        try:
+            _lay(order, whole, automata)
+        except LimitError as error:
+            if not is_shared(error):
+                raise
+            return error
+        return None
+
     def make(policies: PolicySet) -> _Laid:
-        problem: LimitError | None = None
+        failed: LimitError | None = None
+        total: Counts | LimitError
         try:
             laid = _lay(order, sources.adapt(policies), automata)
-            total = laid.prepared.image.counts.dfas
+            total = laid.prepared.image.counts
         except LimitError as error:
-            if error.limit != _AUTOMATA:
+            if not is_shared(error):
                 raise
-            problem, total = error, _TOO_MANY
-        if over := list(beyond(policies.policies, is_new, count_all, total)):
-            raise PolicyErrors(over)
-        if problem is not None:
-            raise problem
+            failed = total = error
+        if over := list(beyond(policies.policies, is_new, count, total)):
+            raise SharesError(over)
+        if failed is not None:
+            if over := list(displaced(policies.policies, is_new, problem)):
+                raise SharesError(over)
+            raise failed
         return laid
 
     chosen = choose(

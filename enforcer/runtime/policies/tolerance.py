@@ -18,6 +18,8 @@ from enforcer.errors import EnforcerBug, EnforcerError, LimitError, PolicyError,
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import read_texts
 from enforcer.policy.text.digest import digest_of
+from enforcer.runtime.policies.file_versions import Unit, fall_back_by_name, named, parts, units_of
+from enforcer.runtime.policies.namespace_shares import SharesError
 from enforcer.runtime.policies.refused_files import MAX_TOLD, Costly, RefusedFile, is_at, told
 
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
-    from enforcer.span import Span
 
 __all__ = ["MAX_TOLD", "Chosen", "RefusedFile", "choose", "is_at", "told"]
 
@@ -56,42 +57,6 @@ class Chosen(Generic[_T]):
     texts: dict[str, bytes]
 
 
-@attrs.define(eq=False)
-class _Unit:
-    """
-    A file with the versions of it that may still be active, the newest first.
-
-    *found*: what it says, if that can be read; *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
-    else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried;
-    *again_at*: before that, *found* is not tried again.
-    """
-
-    path: str
-    versions: list[bytes]
-    found: bytes | None
-    earlier: bytes | None
-    before: tuple[Policy, ...] = ()
-    errors: list[EnforcerError] = attrs.field(factory=list)
-    policies: tuple[Policy, ...] = ()
-    again_at: float = 0.0
-
-    @property
-    def is_as_before(self) -> bool:
-        """Whether what is tried was active before."""
-        return bool(self.versions) and self.versions[0] == self.earlier
-
-    @property
-    def had(self) -> frozenset[str]:
-        """Names of its policies when it was active last."""
-        return frozenset(p.name for p in (self.policies if self.is_as_before else self.before))
-
-    def fall_back(self, errors: Iterable[EnforcerError]) -> None:
-        """Try the version before, since this one has *errors*."""
-        self.errors += errors
-        self.versions.pop(0)
-        self.policies = self.before if self.versions else ()
-
-
 def choose(
     found: Sequence[FileText],
     earlier: Mapping[str, bytes],
@@ -118,7 +83,7 @@ def choose(
         EnforcerError: *make* fails even without a file.
     """
     costly = costly if costly is not None else Costly()
-    choice = _Choice(_units(found, earlier), taken, make, check, exceeding, costly)
+    choice = _Choice(units_of(found, earlier), taken, make, check, exceeding, costly)
     made = choice.run()
     broken = [
         RefusedFile(
@@ -148,38 +113,17 @@ def choose(
     )
 
 
-def _units(found: Sequence[FileText], earlier: Mapping[str, bytes]) -> list[_Unit]:
-    """Put together what each file says and said; a file that is gone is none, but one that is hidden."""
-    units: dict[str, _Unit] = {}
-    for each in found:
-        if each.content is not None:
-            before = earlier.get(each.path)
-            versions = [each.content]
-            if before is not None and before != each.content:
-                versions.append(before)
-            units[each.path] = _Unit(each.path, versions, each.content, before)
-    hidden = [each.path for each in found if each.content is None]
-    for path, text in earlier.items():
-        if path not in units and any(is_at(path, place) for place in hidden):
-            units[path] = _Unit(path, [text], None, text)
-    changed = {path: earlier[path] for path, unit in units.items() if len(unit.versions) > 1}
-    for read in read_texts(changed.items()):
-        units[read.path].before = read.policies
-    return [units[path] for path in sorted(units)]
-
-
 @attrs.define(eq=False)
 class _Choice(Generic[_T]):
     """Goes back from version to version until all can be active."""
 
-    units: list[_Unit]
+    units: list[Unit]
     taken: Mapping[str, str]
     make: Callable[[PolicySet], _T]
     check: Callable[[PolicySet], object]
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]]
     costly: Costly
     _searches: int = 0
-    _is_checked: bool = False
 
     def run(self) -> _T:
         """Compile what can be; each round that does not end it leaves one version less."""
@@ -209,12 +153,12 @@ class _Choice(Generic[_T]):
         """All that is tried, by path: the order of messages does not depend on what is new."""
         return PolicySet(tuple(p for unit in self.units if unit.versions for p in unit.policies))
 
-    def _tried(self) -> list[_Unit]:
+    def _tried(self) -> list[Unit]:
         """What is tried: what was active before has precedence, then files without policies of namespaces."""
         tried = [unit for unit in self.units if unit.versions]
         return sorted(
             tried,
-            key=lambda unit: (not unit.is_as_before, any(p.namespace for p in unit.policies)),
+            key=lambda unit: (not unit.is_as_before, unit.is_of_namespace),
         )
 
     def _is_read(self) -> bool:
@@ -238,9 +182,9 @@ class _Choice(Generic[_T]):
             is_right = False
         return is_right
 
-    def _first_with_foreign_names(self) -> tuple[_Unit, list[PolicyError]] | None:
+    def _first_with_foreign_names(self) -> tuple[Unit, list[PolicyError]] | None:
         tried = self._tried()
-        owners: dict[str, tuple[_Unit, Policy]] = {}
+        owners: dict[str, tuple[Unit, Policy]] = {}
         for unit in tried:
             for policy in unit.policies:
                 owner, _ = owners.setdefault(policy.name, (unit, policy))
@@ -262,15 +206,19 @@ class _Choice(Generic[_T]):
         """Let fall back what exceeds a quota: what was active before has its room first."""
         tried = self._tried()
         errors = PolicyErrors(self.exceeding(p for unit in tried for p in unit.policies))
-        return not (errors.errors and _fall_back_by_name(tried, errors))
+        return not (errors.errors and fall_back_by_name(tried, errors))
 
     def _has_room(self) -> bool:
-        """Let fall back what is too much whatever it says: to compile thousands one by one takes minutes."""
+        """
+        Let fall back what is too much whatever it says: to compile thousands one by one takes minutes.
+
+        Policies without a namespace have their room before all others.
+        """
         n_policies, is_right = 0, True
-        for unit in self._tried():
+        for unit in sorted(self._tried(), key=lambda unit: unit.is_of_namespace):
             more = n_policies + len(unit.policies)
             try:
-                limits.check("ENF_MAX_POLICIES", more, "policies", _place(unit))
+                limits.check("ENF_MAX_POLICIES", more, "policies", unit.place)
             except LimitError as error:
                 unit.fall_back([error])
                 is_right = False
@@ -289,39 +237,41 @@ class _Choice(Generic[_T]):
             raise error
         tried = self._tried()
         new = [unit for unit in tried if not unit.is_as_before]
-        if new and not self._is_checked:
-            # The compiler stops at its first error; a hundred files that are wrong are no hundred rounds.
-            self._is_checked = True
-            if self._fail_alone(new):
-                return
-        if _fall_back_by_name(new, error):
+        if isinstance(error, SharesError):
+            # A file that is too much by itself takes no room of others.
+            if not self._fail_alone(named(new, error)) and not fall_back_by_name(tried, error):
+                raise error
+            return
+        # The compiler stops at its first error; a hundred files that are wrong are no hundred rounds.
+        if self._fail_alone(new) or fall_back_by_name(new, error):
             return
         old = [unit for unit in tried if unit.is_as_before]
         cause = self._problem(_together(old, new, 0)) if new else error
         if cause is None:
             self._fall_back_by_search(old, new, error)
-        elif not _fall_back_by_name(old, cause):
+        elif not fall_back_by_name(old, cause):
             # What was active once has no room any more: by path, until it is too much.
             for unit in old:
                 unit.before = ()
             self._fall_back_by_search([], old, cause)
 
-    def _fail_alone(self, new: list[_Unit]) -> bool:
+    def _fail_alone(self, new: list[Unit]) -> bool:
         """Let fall back what cannot be compiled by itself; tell whether any did."""
         failed = False
         for unit in new:
+            if unit.is_checked:
+                continue
+            unit.is_checked = True
             began = self.costly.work()
             try:
                 self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
                 unit.again_at, why = self.costly.again_at(began)
-                unit.fall_back((*_parts(error), *([EnforcerError(why)] if why else ())))
+                unit.fall_back((*parts(error), *([EnforcerError(why)] if why else ())))
                 failed = True
         return failed
 
-    def _fall_back_by_search(
-        self, old: list[_Unit], new: list[_Unit], error: EnforcerError
-    ) -> None:
+    def _fall_back_by_search(self, old: list[Unit], new: list[Unit], error: EnforcerError) -> None:
         """Find by halving how many of *new* can be active, and let fall back the first that cannot."""
         if not new:
             raise error
@@ -346,11 +296,7 @@ class _Choice(Generic[_T]):
         return None
 
 
-def _place(unit: _Unit) -> Span | None:
-    return unit.policies[0].span if unit.policies else None
-
-
-def _together(old: list[_Unit], new: list[_Unit], number: int) -> PolicySet:
+def _together(old: list[Unit], new: list[Unit], number: int) -> PolicySet:
     """Return what is active if only the first *number* of *new* become so, and the others stay as they were."""
     now = (p for unit in (*old, *new[:number]) for p in unit.policies)
     before = (p for unit in new[number:] for p in unit.before)
@@ -359,19 +305,3 @@ def _together(old: list[_Unit], new: list[_Unit], number: int) -> PolicySet:
     for policy in (*now, *before):
         first.setdefault(policy.name, policy)
     return PolicySet(tuple(first.values()))
-
-
-def _fall_back_by_name(units: list[_Unit], error: EnforcerError) -> bool:
-    """Let fall back those of *units* that *error* names, unless it is about what all have in common."""
-    by_file: dict[str, list[EnforcerError]] = {}
-    for part in _parts(error):
-        if isinstance(part, PolicyError) and not isinstance(part, LimitError) and part.span:
-            by_file.setdefault(part.span.file, []).append(part)
-    named = [unit for unit in units if unit.path in by_file]
-    for unit in named:
-        unit.fall_back(by_file[unit.path])
-    return bool(named)
-
-
-def _parts(error: EnforcerError) -> tuple[EnforcerError, ...]:
-    return error.errors if isinstance(error, PolicyErrors) else (error,)

@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
 
 from enforcer.errors import PolicyErrors
 from enforcer.policy.store import FileText, load_text
-from enforcer.runtime.policies import automata_shares
-from enforcer.runtime.policies.automata_shares import beyond
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
 from enforcer.runtime.policies.quotas import Quota
@@ -192,96 +188,3 @@ def test_a_quota_never_stops_the_rounds():
 
     assert 2 == chosen.made
     assert 3 == len(chosen.refused)
-
-
-# ---- Automata ------------------------------------------------------------------------------------
-
-
-def _wild(first, number):
-    """Return rules with patterns that multiply each other: some four of them fit into an automaton."""
-    words = ["".join(chr(97 + int(d)) for d in f"{first + n:05}") for n in range(number)]
-    patterns = ", ".join(f'"/**/*{word}*{word[::-1]}"' for word in words)
-    return f"{{name: r, file: read, match: {{path: [{patterns}]}}, action: deny}}"
-
-
-def _names(made):
-    return sorted(facts.name for facts in made.now.facts)
-
-
-@pytest.fixture
-def small_shares(monkeypatch):
-    """Shares for which few patterns are compiled."""
-    monkeypatch.setattr(automata_shares, "OF_ONE", 4)
-    monkeypatch.setattr("enforcer.runtime.policies.refused_files._LONG", 0.0)
-
-
-@pytest.mark.usefixtures("small_shares")
-def test_one_namespace_does_not_take_all_automata(tmp_path):
-    """What was active keeps its room, and so do others, also those without a namespace; the message says why."""
-    sources = Sources((tmp_path,), is_tolerant=True)
-    (tmp_path / "m.yaml").write_text(_text("m", "namespace: red", _wild(0, 6)))
-    first = make(Order(sources, Overlay(), generation=1)).now
-    for number in range(3):
-        rules = _wild(1000 * (number + 1), 6)
-        (tmp_path / f"a{number}.yaml").write_text(_text(f"a{number}", "namespace: red", rules))
-    (tmp_path / "y.yaml").write_text(_text("y", "namespace: blue", _wild(7000, 4)))
-    (tmp_path / "z.yaml").write_text(_text("z", "", _wild(9000, 12)))
-
-    made = make(Order(sources, Overlay(), generation=2, texts=first.texts))
-
-    assert ["red/m"] == [facts.name for facts in first.facts]
-    assert {"blue/y", "red/m", "z"} <= set(_names(made))
-    assert "red/a2" not in _names(made)
-    errors = {each.path: each.errors for each in made.now.refused}
-    assert "namespace red would need more than 4 automata" in errors[str(tmp_path / "a2.yaml")][0]
-
-
-@pytest.mark.usefixtures("small_shares")
-def test_a_policy_that_needs_more_than_its_namespace_may_have(tmp_path):
-    """Alone it would have room. It is known to be too much then, and not compiled at each change."""
-    rules = _wild(0, 20)
-    (tmp_path / "a.yaml").write_text(_text("a", "namespace: red", rules))
-    sources = Sources((tmp_path,), is_tolerant=True)
-    found = make(Order(sources, Overlay(), generation=1)).now
-    assert not found.facts
-    assert found.refused[0].again_at > 0
-
-    (tmp_path / "a.yaml").write_text(_text("a", "", rules))
-    assert ["a"] == _names(make(Order(sources, Overlay(), generation=1)))
-
-
-def _policy(name, namespace, weight):
-    return SimpleNamespace(name=name, namespace=namespace, span=None, weight=weight)
-
-
-def _beyond(policies, new):
-    def count(some):
-        return sum(each.weight for each in some)
-
-    found = list(beyond(policies, lambda each: each.name in new, count, count(policies)))
-    return [str(error) for error in found]
-
-
-@pytest.mark.parametrize(
-    ("weights", "new", "refused"),
-    [
-        # Namespaces one after the other, each with the weight of its policies.
-        ({"a": [8, 8], "b": [16], "": [16]}, "all", 0),
-        ({"a": [8, 9, 1]}, "all", 2),
-        ({"a": [17], "b": [16]}, "all", 1),
-        ({"a": [17], "b": [16]}, "none", 0),
-        ({"a": [16], "b": [16], "c": [16], "d": [1, 1]}, "all", 2),
-        ({"a": [16], "b": [16], "c": [16], "": [10]}, "all", 0),
-        ({"": [60]}, "all", 0),
-    ],
-)
-def test_what_is_beyond_a_share(weights, new, refused):
-    """Of a namespace, and of all of them; what has none has no share, and what was active is not asked."""
-    policies = [
-        _policy(f"{namespace}/{n}", namespace, weight)
-        for namespace, found in weights.items()
-        for n, weight in enumerate(found)
-    ]
-    names = {each.name for each in policies} if new == "all" else set()
-
-    assert refused == len(_beyond(policies, names))

@@ -13,8 +13,10 @@ from enforcer.kube.resource import POLICIES, key_of
 from enforcer.kube.rollout import MODE, NODES, SHARE
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
 from enforcer.policy.language.kube import CLUSTER_POLICY, FOREIGN_KINDS, POLICY, TETRAGON_POLICY
+from enforcer.runtime.policies import namespace_shares
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
+from enforcer.runtime.policies.namespace_shares import Share
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.webhook import checker, node_facts
 from enforcer.webhook.checker import decide
@@ -237,6 +239,25 @@ def test_quotas_of_one_policy():
 
     assert Outcome.REFUSED is verdict.outcome
     assert "would have 257 rules and defaults together, the quota is 256" in verdict.message
+
+
+def test_one_policy_does_not_take_the_patterns_of_all(tmp_path, monkeypatch):
+    """It is refused as nodes refuse it. A policy of the cluster may have what there is."""
+    small = Share(1, of=32)
+    monkeypatch.setattr(checker, "OF_ONE", small)
+    monkeypatch.setattr(namespace_shares, "OF_ONE", small)
+    words = ["".join(chr(97 + (n * m) % 26) for m in range(1, 30)) for n in range(1, 151)]
+    paths = [f"/d{n}/**/*{word}*{word[::-1]}*" for n, word in enumerate(words)]
+    spec = {"rules": [{"file": "read", "match": {"path": {"glob": paths}}, "action": "deny"}]}
+    found = item(spec)
+
+    verdict = decide(review(found))
+
+    assert Outcome.REFUSED is verdict.outcome
+    assert "namespace shop would need more than 625000 steps" in verdict.message
+    assert verdict.message in " ".join(of_node(found, tmp_path))
+    of_cluster = decide(review(item(spec, CLUSTER_POLICY), kind=CLUSTER_POLICY))
+    assert Outcome.ALLOWED is of_cluster.outcome
 
 
 def test_marks_of_other_policies_may_be_there():
