@@ -12,6 +12,10 @@
 
 extern const char *base;
 extern int places[PLACES];
+extern int proc; /* the directory, for where no step leads to it any more */
+
+/* The sequence names nothing that is held: no refusal is right then. */
+extern bool is_innocent;
 
 /* What a system call returned, or its negative errno. A refusal is a finding in a sequence that names nothing held. */
 long result(long value);
