@@ -71,18 +71,24 @@ static __always_inline struct enf_mapping enf_mapping_of(unsigned long long *ctx
 	return m;
 }
 
+/* Is that the name of the kind *kind*, which has up to 14 letters, of an anonymous inode? */
+static __always_inline int enf_is_kind(const struct qstr *name, const char *kind, __u32 size)
+{
+	char found[16] = {};
+	__u64 text = 0;
+
+	bpf_probe_read_kernel(&text, sizeof(text), &name->name);
+	bpf_probe_read_kernel_str(found, sizeof(found), (const void *)text);
+	return !__builtin_memcmp(found, kind, size);
+}
+
 /*
  * Is an anonymous inode a new userfaultfd? Who has one writes into what its maker maps, executable pages of private
  * mappings of a tmpfs among them, and no hook is asked: not when it is told of a range, nor when it fills a page.
  */
 static __always_inline int enf_is_userfault(const struct qstr *name)
 {
-	char kind[16] = {};
-	__u64 text = 0;
-
-	bpf_probe_read_kernel(&text, sizeof(text), &name->name);
-	bpf_probe_read_kernel_str(kind, sizeof(kind), (const void *)text);
-	return !__builtin_memcmp(kind, "[userfaultfd]", 14);
+	return enf_is_kind(name, "[userfaultfd]", sizeof("[userfaultfd]"));
 }
 
 /* What is to be changed of an inode. */

@@ -2,6 +2,7 @@
 /* What changes or watches the kernel itself. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___kernel
 #include "act.h"
+#include "around.bpf.h"
 
 static __always_inline int enf_kernel(__u8 op)
 {
@@ -120,14 +121,8 @@ SEC("lsm/inode_init_security_anon")
 int BPF_PROG(enf_inode_init_security_anon, struct inode *inode, const struct qstr *name,
 	     const struct inode *context, int ret)
 {
-	char kind[12] = {};
-	__u64 text = 0;
-
 	if (ret)
 		return ret;
-	bpf_probe_read_kernel(&text, sizeof(text), &name->name);
-	bpf_probe_read_kernel_str(kind, sizeof(kind), (const void *)text);
-	if (__builtin_memcmp(kind, "[io_uring]", 11))
-		return 0;
-	return enf_kernel(ENF_OP_IO_URING);
+	return enf_is_kind(name, "[io_uring]", sizeof("[io_uring]")) ? enf_kernel(ENF_OP_IO_URING)
+								     : 0;
 }
