@@ -75,3 +75,18 @@ int BPF_PROG(enf_mprotect_memory, struct vm_area_struct *vma, unsigned long reqp
 		return 0;
 	return enf_memory(ENF_OP_PROTECT_EXEC);
 }
+
+/* What it will fill may be executable already, or become so: both, and refused before (enf_is_userfault()). */
+SEC("lsm/inode_init_security_anon")
+int BPF_PROG(enf_userfault_memory, struct inode *inode, const struct qstr *name,
+	     const struct inode *context, int ret)
+{
+	struct enf_access a = {
+		.op = { ENF_OP_MAP_EXEC, ENF_OP_PROTECT_EXEC },
+		.n_ops = 2,
+	};
+
+	if (ret)
+		return ret;
+	return enf_is_userfault(name) ? enf_act(&a) : 0;
+}

@@ -256,6 +256,7 @@ HOOKS: Final = (
     _hook("enf_userns_create"),
     _hook("enf_mmap_memory"),
     _hook("enf_mprotect_memory"),
+    _hook("enf_userfault_memory"),
     _hook("enf_kernel_read_file"),
     _hook("enf_kernel_load_data"),
     _hook("enf_kernel_module_request"),

@@ -53,12 +53,22 @@ static void *map(const char *file, int prot)
 	return mmap(0, PAGE, prot, MAP_PRIVATE, fd, 0);
 }
 
-/* Put code into a page of a private mapping of *file*, on a tmpfs, which stays as it is. */
-static void fill(const char *file)
+/*
+ * Processes that share memory, and who opens SECRET in the end: its answer, whoever waited for it. A pipe says when the
+ * code has come, which each of them can have brought for all.
+ */
+static struct {
+	const char *secret;
+	char *file; /* NULL: none comes */
+	char *page;
+	int ready[2], go[2];
+	int answer;
+} with;
+
+/* Put code into a page that is mapped from a file on a tmpfs, which stays as it is. 201: *fd* has no say there. */
+static int fill(int fd, char *page)
 {
 	static const unsigned char code[PAGE] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* return 42 */
-	char *page = map(file, EXEC);
-	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
 	struct uffdio_api api = { .api = UFFD_API };
 	struct uffdio_register here = {
 		.range = { (unsigned long)page, PAGE },
@@ -66,9 +76,39 @@ static void fill(const char *file)
 	};
 	struct uffdio_copy copy = { (unsigned long)page, (unsigned long)code, PAGE };
 
-	need(fd >= 0 && !ioctl(fd, UFFDIO_API, &api), "userfaultfd");
-	need(!ioctl(fd, UFFDIO_REGISTER, &here) && !ioctl(fd, UFFDIO_COPY, &copy), "fill");
+	need(page != MAP_FAILED && !ioctl(fd, UFFDIO_API, &api), "userfaultfd");
+	if (ioctl(fd, UFFDIO_REGISTER, &here))
+		return 201;
+	need(!ioctl(fd, UFFDIO_COPY, &copy), "fill");
+	return 0;
+}
+
+static void run(char *page)
+{
 	need(((int (*)(void))page)() == 42, "run");
+}
+
+static int by_call(void)
+{
+	return syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+}
+
+static int by_device(void)
+{
+	return ioctl(open("/dev/userfaultfd", O_RDWR), USERFAULTFD_IOC_NEW, O_CLOEXEC | UFFD_USER_MODE_ONLY);
+}
+
+static int fill_for_parent(void *none)
+{
+	return fill(by_call(), with.page) || none;
+}
+
+static void fill_by_heir(void)
+{
+	int fd = by_call();
+
+	if (!fork())
+		_exit(fill(fd, with.page));
 }
 
 static int map_for_parent(void *file)
@@ -80,17 +120,6 @@ static int shut(const char *secret)
 {
 	return open(secret, O_RDONLY) < 0 ? errno : 0;
 }
-
-/*
- * Processes that share memory, and who opens SECRET in the end: its answer, whoever waited for it. A pipe says when the
- * code has come, which each of them can have brought for all.
- */
-static struct {
-	const char *secret;
-	char *file; /* NULL: none comes */
-	int ready[2], go[2];
-	int answer;
-} with;
 
 static void *load_meanwhile(void *none)
 {
@@ -221,8 +250,21 @@ int main(int argc, char **argv)
 	} else if (!strcmp(mode, "read, then executable")) {
 		page = map(file, PROT_READ);
 		need(page != MAP_FAILED && !mprotect(page, PAGE, EXEC), mode);
-	} else if (!strcmp(mode, "filled")) {
-		fill(file);
+	} else if (!strncmp(mode, "filled", 6)) {
+		with.page = map(file, EXEC);
+		if (!strcmp(mode, "filled by a call"))
+			need(!fill(by_call(), with.page), mode);
+		else if (!strcmp(mode, "filled by the device"))
+			need(!fill(by_device(), with.page), mode);
+		else if (!strcmp(mode, "filled by a child in the same memory"))
+			born(fill_for_parent, CLONE_VFORK);
+		else if (!strcmp(mode, "filled by an heir"))
+			fill_by_heir();
+		else /* by standard input, which another process has made */
+			return fill(0, with.page);
+		if (wait(&status) > 0)
+			need(!status, mode);
+		run(with.page);
 	} else if (!strcmp(mode, "load")) {
 		need(!!load(file), mode);
 	} else if (!strcmp(mode, "load in thread")) {

@@ -20,6 +20,7 @@
 #include <linux/perf_event.h>
 #include <linux/rtnetlink.h>
 #include <linux/sock_diag.h>
+#include <linux/userfaultfd.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
@@ -27,6 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/shm.h>
@@ -306,6 +308,26 @@ static void attach_shared_memory(void)
 	need(address);
 }
 
+/* Code comes into a page of a file on a tmpfs that is mapped to be executed, runs, and the file stays as it is. */
+static void fill_by_fault(int fd, const char *path)
+{
+	static const unsigned char code[PAGE] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* return 42 */
+	struct uffdio_register here = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	struct uffdio_copy copy = { .src = (unsigned long)code, .len = PAGE };
+	struct uffdio_api api = { .api = UFFD_API };
+	void *page;
+
+	need(fd);
+	page = map_file(PROT_READ | PROT_EXEC, MAP_PRIVATE, path, O_RDONLY);
+	here.range = (struct uffdio_range){ (unsigned long)page, PAGE };
+	copy.dst = (unsigned long)page;
+	need(ioctl(fd, UFFDIO_API, &api));
+	need(ioctl(fd, UFFDIO_REGISTER, &here));
+	need(ioctl(fd, UFFDIO_COPY, &copy));
+	if (((int (*)(void))page)() != 42)
+		give_up("other code ran");
+}
+
 static int on_memory(const char *name, const char *path)
 {
 	const int r = PROT_READ, rw = r | PROT_WRITE, rx = r | PROT_EXEC, rwx = rw | PROT_EXEC;
@@ -343,6 +365,12 @@ static int on_memory(const char *name, const char *path)
 		protect(map_file(rw, MAP_SHARED, path, O_RDWR), rx);
 	} else if (!strcmp(name, "protect_code")) {
 		protect(map_file(rx, MAP_PRIVATE, path, O_RDONLY), rwx);
+	} else if (!strcmp(name, "fill_by_fault")) {
+		fill_by_fault(syscall(SYS_userfaultfd, O_CLOEXEC | UFFD_USER_MODE_ONLY), path);
+	} else if (!strcmp(name, "fill_by_device")) {
+		fill_by_fault(ioctl(need(open("/dev/userfaultfd", O_RDWR)), USERFAULTFD_IOC_NEW,
+				    O_CLOEXEC | UFFD_USER_MODE_ONLY),
+			      path);
 	} else if (!strcmp(name, "protect_clean_file")) {
 		/* What a dynamic linker does; no news. */
 		protect(map_file(r, MAP_PRIVATE, path, O_RDONLY), rx);

@@ -61,6 +61,27 @@ while True:
     ptrace(7, child, 0, 0)  # PTRACE_CONT
 """
 
+FAULTS = """
+import ctypes, os, socket, sys
+
+def send_one():
+    socket.send_fds(theirs, [b"."], [ctypes.CDLL(None).syscall(323, 1)])  # userfaultfd, UFFD_USER_MODE_ONLY
+
+ours, theirs = socket.socketpair()
+if sys.argv[1] == "inherited":
+    send_one()
+elif not os.fork():
+    ours.close()
+    send_one()
+    theirs.recv(1)  # until the other one has ended
+    os._exit(0)
+theirs.close()
+os.dup2(socket.recv_fds(ours, 1, 1)[1][0], 0)
+ours.set_inheritable(True)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+"""Gives a program a userfaultfd as standard input, which was made in its place, or by a process that lives on."""
+
 
 @attrs.frozen
 class Way:
@@ -105,7 +126,15 @@ FOREIGN = {
     "written before": Way(("written", GOOD)),
     "anonymous": Way(("anonymous",)),
     "made executable": Way(("protected",)),
-    "filled by a userfaultfd": Way(("filled", IN_MEMORY)),
+    **{
+        f"{mode}, by a userfaultfd": Way((mode, IN_MEMORY))
+        for mode in (
+            "filled by a call",
+            "filled by the device",
+            "filled by a child in the same memory",
+            "filled by an heir",
+        )
+    },
     "traced from before": Way(starter=(sys.executable, "-ISc", TRACED)),
 }
 OWN = {
@@ -142,6 +171,7 @@ def _furnish() -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "x", ROOT / "memory"], check=True)
     for name in ("nosuid", "memory"):
         shutil.copy(GOOD, ROOT / name / "good.so")
+    Path("/dev/userfaultfd").chmod(0o666)
     for secret in (SECRET, LENIENT):
         secret.write_text("secret\n")
 
@@ -220,6 +250,7 @@ def stage(tmp_path_factory) -> Iterator[Stage]:
     assert not any(leftovers().values())
     subprocess.run(["umount", ROOT / "nosuid", ROOT / "memory"], check=True)
     shutil.rmtree(ROOT)
+    Path("/dev/userfaultfd").chmod(0o600)
 
 
 @pytest.mark.parametrize("way", FOREIGN)
@@ -233,6 +264,15 @@ def test_code_of_others_is_not_trusted(way, stage):
 @pytest.mark.parametrize("way", OWN)
 def test_code_of_root_is_trusted(way, stage):
     assert OPEN == OWN[way].run()
+
+
+@pytest.mark.parametrize("how", ["inherited", "passed"])
+def test_userfaultfd_of_another_process_fills_nothing_here(how, stage):
+    starter = (sys.executable, "-ISc", FAULTS, how)
+    filled = Way(("filled by standard input", IN_MEMORY), starter=starter)
+
+    assert 201 == filled.run()
+    assert OPEN == Way(starter=starter).run()  # so it takes no trust
 
 
 def test_who_else_is_refused_as_before(stage):

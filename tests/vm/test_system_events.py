@@ -31,10 +31,13 @@ _ROOT = Path("/srv/system")
 _ERROR = errno.EDOM  # none of these operations returns it by itself
 _PROGRAM = _ROOT / "attempts"
 _VICTIM, _OTHER, _DATA = _ROOT / "victim", _ROOT / "other", _ROOT / "data"
+_HELD = Path("/dev/shm/enforcer-system-test")  # of a tmpfs
+_FILLED = ("fill_by_fault", "fill_by_device")
 _MODULE = _ROOT / "dummy.ko"
 _KERNEL = _ROOT / "kernel"
 _FIRMWARE = Path("/usr/lib/firmware/enforcer-system-test")
 _MODULES = Path(f"/usr/lib/modules/{platform.release()}")
+_CODE = b"\x90" * 4096
 _ROOT_IDS = "(0, 0, 0) (0, 0, 0)"
 _LOADABLE = ("dummy", "af_alg")
 _STAMPS = Path("/proc/sys/net/core/tstamp_allow_data")
@@ -136,6 +139,11 @@ CASES = [
         "memory: mapExec",
         other="protect_clean_file",
         neighbour=str(_DATA),
+    ),
+    *(
+        Case(way, f"memory: {operation}", "", str(_HELD), str(_DATA), "protect_clean_file")
+        for way in _FILLED
+        for operation in ("mapExec", "protectExec")
     ),
     Case("protect_shared", "memory: protectExec", "", "", str(_DATA), "protect_clean_file"),
     Case("protect_anonymous", "memory: protectExec", "", "", str(_DATA), "protect_clean_file"),
@@ -305,7 +313,8 @@ def controls() -> dict[str, Outcome]:
             compiled.place("parent", _parent(verb, case))
     for name in (_VICTIM, _OTHER):
         shutil.copy("/usr/bin/cat", name)
-    _DATA.write_bytes(b"\x90" * 4096)
+    for name in (_DATA, _HELD):
+        name.write_bytes(_CODE)
     (packed,) = _MODULES.rglob("net/dummy.ko*")
     for name in (_KERNEL, Path(f"{_KERNEL}.other")):
         name.write_bytes(_small_kernel())
@@ -364,6 +373,14 @@ def test_neighbour_is_left_alone(name, daemon) -> None:
     found = _run(_parent("deny", case), case.other or case.attempt, case.neighbour)
 
     assert 0 == found.code
+
+
+@pytest.mark.parametrize("way", _FILLED)
+def test_program_that_is_not_named_makes_a_userfaultfd(way, daemon) -> None:
+    """It fills a page that it executes, as without the policy; the file is as before."""
+    assert Outcome(0) == _run(None, way, str(_HELD))
+
+    assert _CODE == _HELD.read_bytes()
 
 
 @pytest.mark.parametrize("name", ["set-link-capability", "raw-socket-capability"])

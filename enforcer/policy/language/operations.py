@@ -114,6 +114,7 @@ def full_name(event: str, word: str) -> str:
 # ---- What rows share ------------------------------------------------------------------------------
 
 _PROGRAM: Final = "path interpreter fileless memfd offHost drift setuid setgid"
+_FAULTS: Final = "inode_init_security_anon/enf_userfault_memory"
 _FILE: Final = "path fileless memfd offHost drift directory"
 _LOADED: Final = "path fileless memfd offHost"
 _SOCKET: Final = "family type protocol"
@@ -274,11 +275,11 @@ _ROWS: Final = (
               "", _INVOKE, hooks="userns_create"),
     # ---- Memory
     Operation(Op.MAP_EXEC, "memory", "mapExec", "mmap",
-              "Map memory executable that is anonymous, or writable as well.",
-              "", _INVOKE, hooks="mmap_file/enf_mmap_memory"),
+              "Map memory executable that is anonymous, or writable as well, or make a userfaultfd.",
+              "", _INVOKE, hooks=f"mmap_file/enf_mmap_memory {_FAULTS}"),
     Operation(Op.PROTECT_EXEC, "memory", "protectExec", "mprotect",
-              "Make memory executable that is anonymous, was written, or is writable as well.",
-              "", _INVOKE, hooks="file_mprotect/enf_mprotect_memory"),
+              "Make memory executable that is anonymous, was written, or is writable as well, or make a userfaultfd.",
+              "", _INVOKE, hooks=f"file_mprotect/enf_mprotect_memory {_FAULTS}"),
     # ---- The kernel
     Operation(Op.MODULE, "kernel", "module", "finit_module",
               "Load a module, from a file or from memory.",
