@@ -91,7 +91,15 @@ KINDS: tuple[tuple[float, dict[str, Any]], ...] = (
 PATHS = [b"/srv/vault/secret", NASTY, b"/usr/bin/dash", *(b"/var/www/f%d" % n for n in range(500))]
 EXES = [b"/usr/bin/cat", b"/usr/sbin/php-fpm8.2", b"/usr/bin/curl", b"/opt/vault/bin/vault"]
 POLICIES = [
-    {**WEB, "name": "vault", "mode": "enforce", "modeSet": False, "enforced": 12_345, "audited": 0},
+    {
+        **WEB,
+        "name": "vault",
+        "mode": "enforce",
+        "modeSet": False,
+        "enforced": 98_765,
+        "refused": 12_345,
+        "audited": 0,
+    },
     {**WEB, "degraded": ["by-argument"]},
     {**WEB, "name": "egress", "mode": "enforce", "modeSet": False, "rules": 12},
     {**WEB, "name": "watch", "mode": "enforce", "modeSet": False},

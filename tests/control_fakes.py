@@ -45,7 +45,8 @@ WEB = {
     "modeSet": True,
     "older": False,
     "degraded": [],
-    "enforced": 3,
+    "enforced": 5,
+    "refused": 3,
     "audited": 1200,
 }
 
@@ -117,7 +118,14 @@ class FakePolicyControl:
     def show(self, name: str) -> dict[str, Any]:
         self._take("show", name)
         says = "web.yaml:7:5: policy 'web', rule 'one': deny"
-        row = {"rule": "one", "place": "web.yaml:7:5", "says": says, "enforced": 3, "audited": 0}
+        row = {
+            "rule": "one",
+            "place": "web.yaml:7:5",
+            "says": says,
+            "enforced": 3,
+            "refused": 3,
+            "audited": 0,
+        }
         return {**WEB, "message": "ask me", "yaml": WEB_YAML, "rows": [row]}
 
     def add(self, texts: dict[str, str], *, confirm_within: float | None = None) -> dict[str, Any]:

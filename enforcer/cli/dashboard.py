@@ -33,14 +33,9 @@ if TYPE_CHECKING:
     from enforcer.cli.explaining import Explainer
     from enforcer.cli.screen import Screen
     from enforcer.events.document_types import BriefDocument, MatchDocument
-    from enforcer.runtime.control.answers import (
-        ChangeAnswer,
-        PolicyAnswer,
-        RecordAnswer,
-        Refusal,
-        SourcesAnswer,
-    )
+    from enforcer.runtime.control.answers import ChangeAnswer, RecordAnswer, Refusal, SourcesAnswer
     from enforcer.runtime.control.dashboard_client import Feed
+    from enforcer.runtime.control.policy_answers import PolicyAnswer
     from enforcer.runtime.control.watch_answers import Beat, Opening
     from enforcer.runtime.reactor import Reactor
     from enforcer.ui.board import Board

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Annotated, Literal, NotRequired, TypedDict, final
 
 from enforcer.events.document_types import SkippedDocument
-from enforcer.runtime.control.answers import PolicyDetail, PolicyListAnswer, Status
+from enforcer.runtime.control.answers import Status
+from enforcer.runtime.control.policy_answers import PolicyDetail, PolicyListAnswer
 
 __all__ = [
     "CheckDocument",

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from enforcer.runtime.control.answers import PolicyDetail, PolicyState
+    from enforcer.runtime.control.policy_answers import PolicyDetail, PolicyState
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -112,14 +112,14 @@ def _list(args: argparse.Namespace) -> None:
     if args.form == JSON:
         print_answer(answer)
         return
-    heads = ("policy", "mode", "state", "rules", "acted", "would act", "origin", "file")
+    heads = ("policy", "mode", "state", "rules", "refused", "audited", "origin", "file")
     rows = [
         (
             policy["name"],
             _mode(policy),
             _state(policy),
             policy["rules"],
-            policy["enforced"],
+            policy["refused"],
             policy["audited"],
             policy["origin"],
             policy["file"],
@@ -154,8 +154,11 @@ def _comments(policy: PolicyDetail) -> Iterator[str]:
     yield neutral(f"{policy['place']}: {policy['name']}, {origin}")
     yield f"mode {_mode(policy)}, {_state(policy)}"
     yield ""
-    heads = ("rule", "acted", "would act")
-    rows = [(row["rule"], row["enforced"], row["audited"]) for row in policy["rows"]]
+    heads = ("rule", "refused", "permitted", "audited")
+    rows = [
+        (row["rule"], row["refused"], row["enforced"] - row["refused"], row["audited"])
+        for row in policy["rows"]
+    ]
     yield from map(neutral, columns(heads, rows))
     yield ""
 

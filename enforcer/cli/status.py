@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from enforcer.cli.document_types import StatusDocument
-    from enforcer.runtime.control.answers import PolicyState, Status
+    from enforcer.runtime.control.answers import Status
+    from enforcer.runtime.control.policy_answers import PolicyState
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -106,13 +107,14 @@ def _local(time: str) -> str:
 
 def _table(policies: list[PolicyState], width: int | None) -> Iterator[str]:
     return columns(
-        ("policy", "mode", "rules", "acted", "would act", "file"),
+        ("policy", "mode", "rules", "refused", "permitted", "audited", "file"),
         [
             (
                 policy["name"],
                 _mode(policy),
                 policy["rules"],
-                policy["enforced"],
+                policy["refused"],
+                policy["enforced"] - policy["refused"],
                 policy["audited"],
                 policy["file"],
             )

@@ -9,14 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from enforcer.events.types import Lost, Record
-    from enforcer.runtime.control.answers import (
-        ChangeAnswer,
-        Confirmation,
-        PoliciesState,
-        PolicyDetail,
-        PolicyState,
-    )
+    from enforcer.runtime.control.answers import ChangeAnswer, Confirmation, PoliciesState
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.policy_answers import PolicyDetail, PolicyState
     from enforcer.runtime.control.posture import Posture
 
 __all__ = ["Audience", "Hits", "KernelSession", "PolicyControl"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
         MatchDocument,
         PolicyMatchDocument,
     )
-    from enforcer.runtime.control.answers import PolicyDetail
+    from enforcer.runtime.control.policy_answers import PolicyDetail
 
 __all__ = ["lines_of", "lines_of_brief", "lines_of_policy"]
 
@@ -79,9 +79,11 @@ def lines_of_brief(event: BriefDocument) -> Iterator[Line]:
 def lines_of_policy(policy: PolicyDetail) -> Iterator[Line]:
     """Yield the rules of *policy* with their counts, then the policy as it is active."""
     yield ("Rules", "title")
-    yield (f"  {'acted':>9}  {'would act':>9}  rule", "dim")
+    yield (f"  {'refused':>9}  {'permitted':>9}  {'audited':>9}  rule", "dim")
     for row in policy["rows"]:
-        yield (f"  {row['enforced']:>9,}  {row['audited']:>9,}  {clean(row['rule'])}", "")
+        permitted = row["enforced"] - row["refused"]
+        counts = f"{row['refused']:>9,}  {permitted:>9,}  {row['audited']:>9,}"
+        yield (f"  {counts}  {clean(row['rule'])}", "")
     yield ("", "")
     yield ("Policy", "title")
     mode = f"{policy['mode']}{', set at run time' if policy['modeSet'] else ''}"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from enforcer.events.document_types import BriefDocument
-    from enforcer.runtime.control.answers import PolicyState
+    from enforcer.runtime.control.policy_answers import PolicyState
     from enforcer.ui.model import Model
     from enforcer.ui.rows import Glyphs, Row
 
@@ -40,7 +40,8 @@ _STEP = 4
 _REASON = 16  # cells that the last column of an event is left at least, if it wants them
 _POLICIES = 35  # cells of the heading of the policies
 _TITLE = 22  # cells that a heading takes besides its title
-_COUNTS = 13  # how often a policy acted, and how often it would have
+_MODE = 9  # "disabled*"
+_COUNTS = 15  # how often a policy refused, and how often it decided in audit mode
 _STYLES = {
     **{name: name for name in ("killed", "denied", "logged", "allowed")},
     "attempted": "logged",
@@ -216,7 +217,7 @@ def short(count: float) -> str:
 def policies_width(model: Model) -> int:
     """Return how many cells the longest name of a policy takes with what stands beside it."""
     longest = max((len(clean(policy["name"])) for policy in model.picture.policies), default=0)
-    return max(2 + longest + 1 + 10 + _COUNTS, _POLICIES)
+    return max(2 + longest + 1 + _MODE + _COUNTS, _POLICIES)
 
 
 def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> list[Row]:
@@ -233,20 +234,20 @@ def policies_panel(model: Model, width: int, height: int, glyphs: Glyphs) -> lis
     place = next((n for n, policy in enumerate(policies) if policy["name"] == name), 0)
     room = height - 2
     first = max(0, min(place - room // 2, len(policies) - room))
-    cells = width - 2 - 10 - _COUNTS - 1
-    rows.append([(f"  {fit('name', cells, glyphs)} {'mode':<10}{'acted':>6} {'would':>6}", "dim")])
+    cells = width - 2 - _MODE - _COUNTS - 1
+    heads = f"{'mode':<{_MODE}}{'refused':>7} {'audited':>7}"
+    rows.append([(f"  {fit('name', cells, glyphs)} {heads}", "dim")])
     for policy in policies[first : first + room]:
         is_chosen = policy["name"] == name and model.focus is Focus.POLICIES
         style = "chosen" if is_chosen else ""
         mode = policy["mode"] if policy["enabled"] else "disabled"
         mode += "*" if policy["modeSet"] else ""
-        acted, would = short(policy["enforced"]), short(policy["audited"])
-        end = f"{acted:>6} {would:>6}"
+        end = f"{short(policy['refused']):>7} {short(policy['audited']):>7}"
         rows.append(
             [
                 (f"{glyphs.marker if is_chosen else ' '} ", ""),
                 (f"{fit(clean(policy['name']), cells, glyphs)} ", style or "name"),
-                (f"{mode:<10}", style or _mode_style(policy)),
+                (f"{mode:<{_MODE}}", style or _mode_style(policy)),
                 (end, style),
             ]
         )

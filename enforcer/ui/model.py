@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from enforcer.events.document_types import BriefDocument
-    from enforcer.runtime.control.answers import PolicyState
+    from enforcer.runtime.control.policy_answers import PolicyState
     from enforcer.runtime.control.watch_answers import Beat, BeatHealth, Opening
 
 __all__ = ["Detail", "Focus", "Link", "Model", "Picture", "Question", "View"]

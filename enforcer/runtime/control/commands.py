@@ -60,8 +60,6 @@ if TYPE_CHECKING:
         ChangeAnswer,
         Confirmation,
         EventsAnswer,
-        PolicyAnswer,
-        PolicyListAnswer,
         RecentAnswer,
         RecordAnswer,
         Refusal,
@@ -72,6 +70,7 @@ if TYPE_CHECKING:
     )
     from enforcer.runtime.control.container_answers import MetAnswer
     from enforcer.runtime.control.overview import Overview
+    from enforcer.runtime.control.policy_answers import PolicyAnswer, PolicyListAnswer
     from enforcer.runtime.control.protocol import AnswerT, Word
     from enforcer.runtime.control.stop_answer import StopAnswer
     from enforcer.runtime.control.watch_answers import Opening

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
         ChangeAnswer,
         Confirmation,
         EventsAnswer,
-        PolicyAnswer,
-        PolicyListAnswer,
         RecentAnswer,
         RecordAnswer,
         Refusal,
@@ -38,6 +36,7 @@ if TYPE_CHECKING:
         StatusAnswer,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.policy_answers import PolicyAnswer, PolicyListAnswer
     from enforcer.runtime.control.stop_answer import StopAnswer
     from enforcer.runtime.control.watch_answers import Opening
 

@@ -14,7 +14,8 @@ from enforcer.policy.model.policy import Verb
 
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import PolicySet, Rule
-    from enforcer.runtime.control.answers import DaemonState, Health, PoliciesState, PolicyState
+    from enforcer.runtime.control.answers import DaemonState, Health, PoliciesState
+    from enforcer.runtime.control.policy_answers import PolicyState
     from enforcer.runtime.policies.runtime_changes import Overlay
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.records.pipeline import Pipeline
@@ -48,8 +49,15 @@ class PolicyFacts:
     permitting: tuple[str, ...] = ()
     refuses: bool = True
 
-    def as_dict(self, counts: Hits, *, is_older: bool = False) -> PolicyState:
-        """Describe it in JSON, with how often it decided; *is_older*: its file says something else by now."""
+    def as_dict(self, counts: Hits, refused: int, *, is_older: bool = False) -> PolicyState:
+        """
+        Describe it in JSON.
+
+        Args:
+            counts: how often it decided.
+            refused: how often of these it denied or killed.
+            is_older: its file says something else by now.
+        """
         return {
             "name": self.name,
             "mode": self.mode,
@@ -62,6 +70,7 @@ class PolicyFacts:
             "older": is_older,
             "degraded": list(self.degraded),
             "enforced": counts.enforced,
+            "refused": refused,
             "audited": counts.audited,
         }
 

@@ -30,10 +30,9 @@ from enforcer.runtime.policies.container_changes import ContainerWatch
 from enforcer.runtime.policies.container_mounts import ContainerMounts
 from enforcer.runtime.policies.file_changes import FileChanges
 from enforcer.runtime.policies.newcomers import Newcomers
-from enforcer.runtime.policies.policies_state import policies_state, posture_of
+from enforcer.runtime.policies.policies_state import policies_state, policy_states, posture_of
 from enforcer.runtime.policies.rule_states import rule_states
 from enforcer.runtime.policies.too_late import find_gaps
-from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -46,10 +45,9 @@ if TYPE_CHECKING:
         ChangeSeconds,
         Confirmation,
         PoliciesState,
-        PolicyDetail,
-        PolicyState,
     )
     from enforcer.runtime.control.container_answers import MetAnswer
+    from enforcer.runtime.control.policy_answers import PolicyDetail, PolicyState
     from enforcer.runtime.control.posture import Posture
     from enforcer.runtime.control.report import PolicyFacts
     from enforcer.runtime.policies.compact import CompactCopy
@@ -195,11 +193,7 @@ class Enforcement:
 
     def policies(self) -> list[PolicyState]:
         """Describe every policy."""
-        counts = self.sessions.counts().by_policy()
-        return [
-            facts.as_dict(counts.get(facts.name, Counts()), is_older=self.now.is_older(facts))
-            for facts in self.now.facts
-        ]
+        return policy_states(self.now, self.now.facts, self.sessions.counts())
 
     def show(self, name: str) -> PolicyDetail:
         """
@@ -211,8 +205,9 @@ class Enforcement:
         facts, counts = self._facts(name), self.sessions.counts()
         policies = self.now.overlay.policies(self.now.files.unpack()).policies
         (policy,) = (policy for policy in policies if policy.name == name)
+        (state,) = policy_states(self.now, (facts,), counts)
         return {
-            **facts.as_dict(counts.of_policy(name), is_older=self.now.is_older(facts)),
+            **state,
             "message": policy.message,
             "yaml": print_apart(policy, self.on_idle),
             "rows": list(rule_states(policy, counts)),

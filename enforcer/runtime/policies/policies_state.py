@@ -8,12 +8,19 @@ import time
 from typing import TYPE_CHECKING
 
 from enforcer.runtime.control.posture import Posture, Tally
+from enforcer.runtime.sessions.counts import Counts
 
 if TYPE_CHECKING:
-    from enforcer.runtime.control.answers import PoliciesState
-    from enforcer.runtime.policies.enforcement import Enforcement
+    from collections.abc import Iterable
 
-__all__ = ["policies_state", "posture_of"]
+    from enforcer.runtime.control.answers import PoliciesState
+    from enforcer.runtime.control.policy_answers import PolicyState
+    from enforcer.runtime.control.report import PolicyFacts
+    from enforcer.runtime.policies.active import ActiveSet
+    from enforcer.runtime.policies.enforcement import Enforcement
+    from enforcer.runtime.sessions.counts import Ledger
+
+__all__ = ["policies_state", "policy_states", "posture_of"]
 
 
 def posture_of(enforcement: Enforcement) -> Posture:
@@ -29,6 +36,22 @@ def posture_of(enforcement: Enforcement) -> Posture:
         returned=now.is_return,
         outlives=enforcement.store is not None and sessions.current.is_kept,
     )
+
+
+def policy_states(
+    now: ActiveSet, which: Iterable[PolicyFacts], counts: Ledger
+) -> list[PolicyState]:
+    """Describe the policies of *now* that *which* has, with how often they decided by *counts*."""
+    decided = counts.by_policy()
+    refused = counts.enforced_without({facts.name: facts.permitting for facts in now.facts})
+    return [
+        facts.as_dict(
+            decided.get(facts.name, Counts()),
+            refused.get(facts.name, 0),
+            is_older=now.is_older(facts),
+        )
+        for facts in which
+    ]
 
 
 def policies_state(enforcement: Enforcement) -> PoliciesState:

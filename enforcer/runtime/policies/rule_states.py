@@ -12,7 +12,7 @@ from enforcer.runtime.policies.compilation import prepare, without_marks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from enforcer.runtime.control.answers import RuleState
+    from enforcer.runtime.control.policy_answers import RuleState
     from enforcer.runtime.sessions.counts import Ledger
 
 __all__ = ["rule_states"]
@@ -27,7 +27,7 @@ def rule_states(policy: Policy, counts: Ledger) -> Iterator[RuleState]:
     """
     # Alone: nothing that is told of a row is about marks of other policies.
     image = prepare(PolicySet((without_marks(policy),))).image
-    before = None
+    permitting, before = frozenset(policy.permitting), None
     for number, row in enumerate(image.rows):
         if row.kind is RowKind.GUARD or row == before:
             continue  # counted with its rule; a rule with alternatives has a row for each
@@ -38,5 +38,6 @@ def rule_states(policy: Policy, counts: Ledger) -> Iterator[RuleState]:
             "place": str(row.span),
             "says": image.explain(number),
             "enforced": of_rule.enforced,
+            "refused": 0 if row.rule in permitting else of_rule.enforced,
             "audited": of_rule.audited,
         }

@@ -90,7 +90,11 @@ class Ledger:
         return totals
 
     def enforced_without(self, left_out: Mapping[str, Collection[str]]) -> dict[str, int]:
-        """Return how often each policy decided, without its rules that *left_out* names."""
+        """
+        Return how often each policy decided, without its rules that *left_out* names.
+
+        Rules that have gone are in it: the counts do not say what their action was.
+        """
         totals: dict[str, int] = {}
         for (policy, rule), counts in self._totals.items():
             if rule not in left_out.get(policy, ()):

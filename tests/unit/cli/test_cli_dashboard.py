@@ -209,7 +209,7 @@ def test_keys_on_a_terminal(daemon, terminal):
     shown.type(b"?")
     shown.until("Verdicts per second")
     shown.type(b"\t\r")
-    shown.until("acted  would act  rule")
+    shown.until("refused  permitted    audited  rule")
     shown.until("name: one")
     shown.forget()
     shown.type(b"\x1b")

@@ -181,10 +181,10 @@ def test_list(run):
 
     assert code == Exit.OK
     assert out == (
-        "policy  mode         state     rules  acted  would act  origin  file\n"
-        "web     audit (set)  enabled       2      3      1,200  file    "
+        "policy  mode         state     rules  refused  audited  origin  file\n"
+        "web     audit (set)  enabled       2        3    1,200  file    "
         "/etc/enforcer/policies/web.yaml\n"
-        "a       audit        disabled      2      3      1,200  added   "
+        "a       audit        disabled      2        3    1,200  added   "
         "/etc/enforcer/policies/web.yaml\n"
         "\n"
         "nothing is enforced: 1 policy only audits (set at run time: web), 2 rules, 3 programs\n"
@@ -208,8 +208,8 @@ def test_show(served, run):
         "# /etc/enforcer/policies/web.yaml:4:3: web, from its file",
         "# mode audit (set), enabled",
         "#",
-        "# rule  acted  would act",
-        "# one       3          0",
+        "# rule  refused  permitted  audited",
+        "# one         3          0        0",
         "#",
         *WEB_YAML.splitlines()[1:],
     ] == out.splitlines()

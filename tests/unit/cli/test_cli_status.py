@@ -45,9 +45,9 @@ def test_what_is_active(shown):
         "memory: 2.0 KiB resident, 1.0 KiB of maps",
         "records: 5, lost: 0",
         "",
-        "policy  mode      rules  acted  would act  file",
-        "web     audit         2      3      1,200  /etc/enforcer/policies/web.yaml",
-        "off     disabled      2      3      1,200  /etc/enforcer/policies/web.yaml",
+        "policy  mode      rules  refused  permitted  audited  file",
+        "web     audit         2        3          2    1,200  /etc/enforcer/policies/web.yaml",
+        "off     disabled      2        3          2    1,200  /etc/enforcer/policies/web.yaml",
     ]
 
 

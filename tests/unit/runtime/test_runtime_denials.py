@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """How often a policy refused: counts of its rules, without those that refuse nothing."""
 
+from types import SimpleNamespace
+
 from enforcer.events.types import Origin
 from enforcer.policy.store import load_text
 from enforcer.runtime.control.report import facts_of
 from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.policies_state import policy_states
 from enforcer.runtime.policies.runtime_changes import Overlay
 from enforcer.runtime.sessions.counts import Counts, Ledger
 
@@ -42,3 +45,25 @@ def test_denials_are_of_rules_that_refuse():
     )
 
     assert {"web": 301, "db": 4000} == ledger.enforced_without({"web": ("logged",)})
+
+
+def test_a_policy_whose_allow_rule_is_used_has_refused_nothing():
+    """It decided all the same, and another policy has refused."""
+    (web,) = facts_of(load_text(POLICY, "web.yaml"), Overlay())
+    (db,) = facts_of(load_text(POLICY.replace("web", "db"), "db.yaml"), Overlay())
+    now = SimpleNamespace(facts=(web, db), is_older=lambda _: False)
+    ledger = Ledger(
+        {
+            ("web", "allowed"): Counts(12_287, 9),
+            ("web", "default-network"): Counts(20, 0),
+            ("db", "allowed"): Counts(3, 0),
+            ("db", "killed"): Counts(4, 0),
+        }
+    )
+
+    found = policy_states(now, now.facts, ledger)
+
+    assert [("web", 12_307, 0, 9), ("db", 7, 4, 0)] == [
+        (state["name"], state["enforced"], state["refused"], state["audited"]) for state in found
+    ]
+    assert [found[1]] == policy_states(now, (db,), ledger)

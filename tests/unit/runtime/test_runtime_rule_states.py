@@ -26,3 +26,20 @@ def test_every_rule_is_listed_once_with_its_counts():
 
     assert ["shells", "heirs", "others", "default-exec"] == [state["rule"] for state in found]
     assert (3, 1) == (found[0]["enforced"], found[0]["audited"])
+
+
+def test_a_rule_that_allows_has_refused_nothing():
+    """However often it decided; a rule and a default that refuse have refused each time."""
+    (policy,) = load_text(TEXT, "vault.yaml").policies
+    counts = {
+        ("vault", "heirs"): Counts(12_287, 0),
+        ("vault", "others"): Counts(5, 0),
+        ("vault", "default-exec"): Counts(2, 0),
+    }
+
+    found = {state["rule"]: state for state in rule_states(policy, Ledger(counts))}
+
+    assert (12_287, 0) == (found["heirs"]["enforced"], found["heirs"]["refused"])
+    assert (0, 5, 2) == tuple(
+        found[rule]["refused"] for rule in ("shells", "others", "default-exec")
+    )

@@ -248,7 +248,16 @@ def test_a_mode_is_asked_for():
 def test_a_policy_with_its_rules():
     """Counts stand under their headings, and the policy as it is active below."""
     made = model()
-    rows = [{"rule": "no-\x1breads", "place": "w:1:1", "says": "", "enforced": 3, "audited": 1200}]
+    rows = [
+        {
+            "rule": "no-\x1breads",
+            "place": "w:1:1",
+            "says": "",
+            "enforced": 5,
+            "refused": 3,
+            "audited": 1200,
+        }
+    ]
     detail = {**WEB, "message": None, "yaml": WEB_YAML, "rows": rows}
     made.view = View.DETAIL
     made.detail = Detail("web", list(lines_of_policy(detail)), is_waiting=False)
@@ -257,8 +266,8 @@ def test_a_policy_with_its_rules():
 
     assert " policy web" == found[1]
     assert found[4:6] == [
-        "       acted  would act  rule",
-        "           3      1,200  no-\\x1breads",
+        "     refused  permitted    audited  rule",
+        "           3          2      1,200  no-\\x1breads",
     ]
     assert "   mode             audit, set at run time" in found
     assert "       - name: one" in found
@@ -268,12 +277,12 @@ def test_a_policy_with_its_rules():
 def test_counts_have_headings(width):
     """Of rates, of policies, of what is most frequent."""
     found = lines(model(denial()), width=width)
-    (heads,) = [line for line in found if "acted  would" in line]
+    (heads,) = [line for line in found if "refused audited" in line]
     (web,) = [line for line in found if "  web " in line]
 
     assert any("now · 5 min · all" in line for line in found)
-    assert heads.index("acted") + len("acted") == web.index(" 3 ") + 2
-    assert heads.index("would") + len("would") == web.index("1,200") + len("1,200")
+    assert heads.index("refused") + len("refused") == web.index(" 3 ") + 2
+    assert heads.index("audited") + len("audited") == web.index("1,200") + len("1,200")
     assert 3 == sum(line.count(" times") for line in found)
 
 
@@ -329,7 +338,7 @@ def test_a_narrow_screen_has_one_panel_beside_nothing():
     assert re.search(r"denied +2 .* 10 \n", rates)
     assert "Policies" not in rates
     assert "Rules" not in rates
-    assert re.search(r"name +mode +acted", policies)
+    assert re.search(r"name +mode +refused", policies)
     assert "? help  q quit" in rates
     assert re.search(r"3 policies · u… live", rates)
 
