@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from enforcer.compiler import Host
     from enforcer.dryrun.report import Report, SubjectReport
     from enforcer.events.types import Record
-    from enforcer.explain.changes import Change
+    from enforcer.explain.change import Change
     from enforcer.explain.explanation import Explanation
     from enforcer.policy.model.policy import Policy
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from enforcer.explain.access import POINT, PROTECTION, SYSCALL, Facts, facts_of, untold_in
-from enforcer.explain.changes import Change, changes
+from enforcer.explain.change import Change
+from enforcer.explain.changes import changes
 from enforcer.explain.judge import Answer, Judge, Kind
 from enforcer.explain.logic import Truth
 from enforcer.policy.language.vocabulary import Dim

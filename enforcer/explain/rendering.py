@@ -17,7 +17,7 @@ from enforcer.safe_text import neutral, readable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from enforcer.explain.changes import Change
+    from enforcer.explain.change import Change
     from enforcer.explain.conditions import Part
     from enforcer.explain.document_types import (
         AnswerDocument,
