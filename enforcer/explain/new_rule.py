@@ -13,6 +13,7 @@ from enforcer.explain.access import SYSCALL
 from enforcer.explain.atpoints import args_at, compared_at, event_at, returns_at
 from enforcer.explain.change import Change
 from enforcer.explain.judge import Answer, Kind
+from enforcer.explain.logic import Gap
 from enforcer.explain.values import exact, written
 from enforcer.policy.language.syscall_table import SYSCALLS, Syscall, call_name
 from enforcer.policy.language.vocabulary import (
@@ -23,6 +24,7 @@ from enforcer.policy.language.vocabulary import (
     ObjectFlag,
     Op,
     OpSpec,
+    SubjectFlag,
 )
 from enforcer.policy.model.policy import (
     Action,
@@ -45,7 +47,7 @@ from enforcer.safe_text import readable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from enforcer.explain.access import Facts
+    from enforcer.explain.access import Facts, ProcessFacts
 
 __all__ = ["new_rule"]
 
@@ -56,6 +58,9 @@ _OBJECTS = (("path",), ("target",), ("abstract",), ("address", "port"))
 _DEEDS = ("capability", "command", "signal", "module")
 """What says more of what is done."""
 
+_OFF_HOST = "offHost"
+_OFF_HOST_SAID = "that no mount of the host shows"
+
 _OF_DESCRIPTORS = {Op.FD_READ: Op.READ, Op.FD_WRITE: Op.WRITE}
 
 
@@ -64,32 +69,30 @@ def new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     event, word = _operation(answer, facts)
     if word is None or (event == SYSCALL and not _calls(event, facts)):
         return
+    conditions = list(_conditions(word, answer, facts))
+    flags, what = _unnamed(word, conditions, facts)
+    if not flags and _is_off_host(word, facts):
+        return  # the language asks for a name alone there, and no name allows it
     calls = _calls(event, facts)
     old = answer.entry.rule
     point = old.point if old is not None else None
-    conditions = list(_conditions(word, answer, facts))
     if old is not None and point is not None:
         conditions = [*compared_at(old, facts), at_point(point, answer.entry.span)]
     if word.name == "capability" and not conditions:
         return  # the language asks for its name, which the record does not say
     if calls:
         conditions.append(named(calls, answer.entry.span))
-    flags: tuple[Flag, ...] = ()
     if Op.EXEC_CREDS in answer.entry.ops:
-        flags = (Flag(FIELDS["fileCapabilities"], wanted=True),)
-    exe = facts.process.exe
-    binary = PROCESS_FIELDS["binary"]
-    process = Process()
-    if isinstance(exe, bytes):
-        process = Process((Condition(binary, (exact(exe, binary),)),))
+        flags.append(Flag(FIELDS["fileCapabilities"], wanted=True))
+    process, whom = _actor(facts.process)
     rule = Rule(
-        name=_name(policy, exe),
+        name=_name(policy, facts.process.exe),
         event=event,
         operations=(word,),
         action=Action(Verb.ALLOW),
         span=answer.entry.span,
         conditions=tuple(conditions),
-        flags=flags,
+        flags=tuple(flags),
         subject=Subject(process=process),
         calls=calls,
         point=point,
@@ -97,10 +100,10 @@ def new_rule(policy: Policy, answer: Answer, facts: Facts) -> Iterator[Change]:
     place = policy.rules.index(old) if old is not None else len(policy.rules)
     rules = (*policy.rules[:place], rule, *policy.rules[place:])
     where = f"before rule {old.name}" if old is not None else "after the last rule"
-    whom = "" if process else ", for everybody: the record does not say which executable it was"
+    whom = " and ".join(words for words in (what, whom) if words)
     yield Change(
         answer.entry.span,
-        f"add a rule {where}{whom}:",
+        f"add a rule {where}, for {whom}:" if whom else f"add a rule {where}:",
         attrs.evolve(policy, rules=rules),
         tuple(_yaml(rule)),
     )
@@ -138,6 +141,41 @@ def _calls(event: str, facts: Facts) -> tuple[Syscall, ...]:
     return (call,) if call is not None else ()
 
 
+def _is_off_host(word: OpSpec, facts: Facts) -> bool:
+    """Tell whether the object of *word* has no name but one that others' mounts give it."""
+    has_name = any(FIELDS[name].dim is Dim.PATH for name in word.fields)
+    return has_name and Dim.PATH in facts.operands and bool(facts.flags & ObjectFlag.OFFHOST)
+
+
+def _actor(who: ProcessFacts) -> tuple[Process, str]:
+    """Return conditions on who acted, and words for it if it is not the executable."""
+    if not isinstance(who.exe, bytes):
+        return Process(), "everybody: the record does not say which executable it was"
+    if isinstance(who.flags, Gap) or not who.flags & SubjectFlag.OFFHOST:
+        return _by("binary", who.exe), ""
+    user = _by("uid", who.uid) if isinstance(who.uid, int) else Process()
+    return (
+        attrs.evolve(user, flags=(Flag(PROCESS_FIELDS[_OFF_HOST], wanted=True),)),
+        f"every program of this user {_OFF_HOST_SAID}",
+    )
+
+
+def _by(name: str, value: bytes | int) -> Process:
+    field = PROCESS_FIELDS[name]
+    return Process((Condition(field, (exact(value, field),)),))
+
+
+def _unnamed(word: OpSpec, conditions: Sequence[Condition], facts: Facts) -> tuple[list[Flag], str]:
+    """Return what is asked of a file in the place of its name, and words for all files that are so."""
+    if _OFF_HOST not in word.fields or any(c.field.dim is Dim.PATH for c in conditions):
+        return [], ""
+    if facts.flags & ObjectFlag.OFFHOST:
+        return [Flag(FIELDS[_OFF_HOST], wanted=True)], f"every file {_OFF_HOST_SAID}"
+    if facts.flags & ObjectFlag.FILELESS:
+        return [Flag(FIELDS["fileless"], wanted=True)], "every file without a name"
+    return [], "every file, which the record does not name"
+
+
 def _same(names: Sequence[str], word: OpSpec, facts: Facts) -> list[Condition]:
     """Return conditions that the fields of *names* are what they were, as far as *word* has them."""
     found = []
@@ -150,7 +188,8 @@ def _same(names: Sequence[str], word: OpSpec, facts: Facts) -> list[Condition]:
 
 def _conditions(word: OpSpec, answer: Answer, facts: Facts) -> Iterator[Condition]:
     objects = (_same(names, word, facts) for names in _OBJECTS)
-    yield from next((found for found in objects if found), ())
+    if not _is_off_host(word, facts):
+        yield from next((found for found in objects if found), ())
     yield from _same(_DEEDS, word, facts)
     rule = answer.entry.rule
     if rule is None or Op.EXEC_ARGV not in answer.entry.ops:
@@ -186,10 +225,11 @@ def _yaml(rule: Rule) -> Iterator[str]:
     args += [f"      - {line}" for line in args_at(rule)]
     match += [f"    returns: {line}" for line in returns_at(rule)]
     match += ["    args:", *args] if args else []
-    if any(flag.field.flag == ObjectFlag.FILECAPS for flag in rule.flags):
-        match.append("    fileCapabilities: true")
-    for condition in rule.subject.process.conditions:
-        match.append(f"    process: {{{condition.field.name}: {_only(condition)}}}")
+    match += [f"    {flag.field.name}: true" for flag in rule.flags]
+    if process := rule.subject.process:
+        of = [f"{flag.field.name}: true" for flag in process.flags]
+        of += [f"{c.field.name}: {_only(c)}" for c in process.conditions]
+        match.append(f"    process: {{{', '.join(of)}}}")
     if match:
         yield "  match:"
         yield from match

@@ -9,7 +9,8 @@ from enforcer.events.stats import outcome_of
 from enforcer.explain.access import PROTECTION
 from enforcer.explain.judge import Kind
 from enforcer.explain.logic import Gap, Truth
-from enforcer.explain.values import said, shown
+from enforcer.explain.values import NAMELESS, said, shown
+from enforcer.policy.language.vocabulary import FIELDS, Dim, ObjectFlag, SubjectFlag
 from enforcer.policy.model.policy import Flag, Within
 from enforcer.policy.readers.marks import spell_duration
 from enforcer.safe_text import neutral, readable
@@ -17,6 +18,7 @@ from enforcer.safe_text import neutral, readable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from enforcer.explain.access import Facts
     from enforcer.explain.change import Change
     from enforcer.explain.conditions import Part
     from enforcer.explain.document_types import (
@@ -87,9 +89,35 @@ def _decided(explanation: Explanation) -> Iterator[Line]:
             yield _part(part)
         if not explanation.decided.parts:
             yield ("  yes  the rule has no condition", "good")
+    for text in _off_host(explanation.facts):
+        yield (f"       {text}", "warn")
     for setter in explanation.setters:
         text = f"{setter.rule.span}: policy {setter.policy}, rule {setter.rule.name} sets {setter.mark}"
         yield (f"       {neutral(text)}", "")
+
+
+def _off_host(facts: Facts | None) -> Iterator[str]:
+    """Say of the file and of the program that they are not on the host."""
+    if facts is None:
+        return
+    who = facts.process
+    is_off = not isinstance(who.flags, Gap) and who.flags & SubjectFlag.OFFHOST
+    for what, is_there, name in (
+        ("file", not facts.flags & ObjectFlag.OFFHOST, facts.operands.get(Dim.PATH)),
+        ("program", not is_off, who.exe),
+    ):
+        if not is_there and isinstance(name, bytes):
+            yield _not_there(what, name)
+
+
+def _not_there(what: str, name: bytes) -> str:
+    place = "the mount namespace of the process"
+    if not name:
+        return f"the {what} is not on the host, and has no name in {place}"
+    return (
+        f"the {what} is not on the host: {neutral(readable(name))} is its name in {place}; "
+        "a rule that refuses matches this name, a rule that allows does not"
+    )
 
 
 def _kind(document: Any) -> str:
@@ -145,7 +173,7 @@ def _sentence(part: Part) -> str:
     values = [said(value, condition.field, signed=signed) for value in condition.values]
     more = f" and {len(values) - _VALUES} more" if len(values) > _VALUES else ""
     asked = f"{' or '.join(values[:_VALUES])}{more}"
-    if found is None or isinstance(found, Gap):
+    if found is None or isinstance(found, Gap) or (had == NAMELESS and not condition.negate):
         return f"{where}: wanted {asked}, found {had}"
     return f"{where}: {had} is not {asked}"
 
@@ -165,7 +193,7 @@ def _kept(part: Part) -> str:
     if not isinstance(part.found, bytes):
         return f"{part.where}: the record does not say"
     kept = "a guarded name" if part.holds is Truth.TRUE else "not a guarded name"
-    return f"{part.where}: {neutral(readable(part.found))} is {kept}"
+    return f"{part.where}: {shown(part.found, FIELDS['path'])} is {kept}"
 
 
 def _remedies(explanation: Explanation) -> Iterator[Line]:

@@ -13,7 +13,7 @@ import attrs
 from enforcer.explain.logic import Gap
 from enforcer.policy.language.symbols import CAPABILITIES
 from enforcer.policy.language.syscall_table import call_name
-from enforcer.policy.language.vocabulary import FieldSpec, Kind
+from enforcer.policy.language.vocabulary import Dim, FieldSpec, Kind
 from enforcer.policy.model.policy import Address, CapabilityMask, Interval, Mask, Text, TextKind
 from enforcer.policy.readers.syscalls import NAMED
 from enforcer.safe_text import neutral, readable
@@ -21,12 +21,15 @@ from enforcer.safe_text import neutral, readable
 if TYPE_CHECKING:
     from enforcer.policy.model.policy import Condition, Value
 
-__all__ = ["exact", "longer", "said", "shown", "written"]
+__all__ = ["NAMELESS", "exact", "longer", "said", "shown", "written"]
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@%+=-]*")
 _NUMBERLIKE = re.compile(r"[-+.0-9_]+|0x[0-9a-fA-F]+|true|false|null|~", re.IGNORECASE)
 _THEMSELVES = {TextKind.EXACT, TextKind.GLOB, Interval, Address}
 """What another value can be written beside: behind ``prefix`` it would be one more beginning."""
+
+NAMELESS = "no name on the host"
+"""What is said of a file that no mount of the host shows, where only such names count."""
 
 _V4 = 0xFFFF << 32
 _V4_LAST = _V4 | 0xFFFFFFFF
@@ -63,6 +66,8 @@ def shown(
             return "a value that could not be read"
         case Gap.UNRECORDED:
             return "a value that the record does not have"
+        case b"" if field.dim in {Dim.PATH, Dim.EXE}:
+            return NAMELESS
         case bytes():
             return neutral(readable(operand))
         case tuple():

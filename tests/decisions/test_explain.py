@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from random import Random
 
+import attrs
+import pytest
 from amount import examples
 from generate import Maker
 from hypothesis import example, given, settings
@@ -17,8 +19,8 @@ from enforcer.compiler import BareHost
 from enforcer.explain.access import Facts, ProcessFacts
 from enforcer.explain.changes import changes
 from enforcer.explain.judge import Judge, Kind
-from enforcer.explain.logic import Gap
-from enforcer.policy.language.vocabulary import Dim, Op
+from enforcer.explain.logic import Gap, Truth
+from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.model.policy import Policy, Verb
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 from enforcer.policy.store import load_text
@@ -144,25 +146,39 @@ def assert_says_what_it_means(snippet: tuple[str, ...], policy: Policy) -> None:
     (meant,) = [rule for rule in policy.rules if rule.name == written.name]
     for part in ("event", "operations", "conditions", "subject", "action"):
         assert getattr(meant, part) == getattr(written, part), text
-    assert [f.field for f in meant.flags] == [f.field for f in written.flags]
+    assert {f.field: f.wanted for f in meant.flags} == {f.field: f.wanted for f in written.flags}
 
 
+def moved_off(actor: Actor, access: Access) -> tuple[Actor, Access]:
+    """The same of a program and a file that no mount of the host shows."""
+    now = attrs.evolve(actor.now, flags=actor.now.flags | SubjectFlag.OFFHOST)
+    return attrs.evolve(actor, now=now), attrs.evolve(
+        access, flags=access.flags | ObjectFlag.OFFHOST
+    )
+
+
+@pytest.mark.parametrize("is_off_host", [False, True])
 @settings(max_examples=examples(80), deadline=None)
 @given(st.integers(0, 2**64 - 1))
-def test_changes_allow_what_they_promise(seed):
+def test_changes_allow_what_they_promise(is_off_host, seed):
     """By the reference, every change that is proposed lets the access through."""
     maker = Maker(Random(seed), points=False)
     policies = maker.policies()
     judge = Judge.on(BareHost())
     for _ in range(20):
         actor, access = maker.actor(), maker.access(policies)
+        if is_off_host:
+            actor, access = moved_off(actor, access)
         op = access.ops[0]
         given_facts = facts(op, actor, access)
         for policy in policies.policies:
             answer = judge.first(policy, given_facts)
             if answer is None or answer.verb < Verb.DENY:
                 continue
-            for change in changes(judge, policy, answer, given_facts):
+            found = changes(judge, policy, answer, given_facts)
+            if is_off_host and op is Op.READ and answer.holds is Truth.TRUE:
+                assert any("    offHost: true" in change.snippet for change in found)
+            for change in found:
                 after = first(
                     change.policy, op, actor, access, set(), serving=serving_marks(policies)
                 )
