@@ -69,7 +69,13 @@ _NAMES = (
     "hunt/names_mounts.c",
     "hunt/names_world.c",
 )
-_HUNT = ("hunt/hunt.c", "hunt/hunt.h")
+_HUNT = (
+    "hunt/hunt.c",
+    "hunt/hunt.h",
+    "hunt/hunt_parts.h",
+    "hunt/hunt_process.c",
+    "hunt/hunt_sequence.c",
+)
 _ASSAILANTS = (
     "LSM",
     "MODIFY_RETURN",

@@ -52,9 +52,8 @@ def searcher(tmp_path_factory) -> Searcher:
     source, program = directory / "searcher.c", directory / "searcher"
     source.write_text(_SOURCE)
     hunt = _VM / "hunt"
-    subprocess.run(
-        ["gcc", "-Wall", "-Werror", f"-I{hunt}", "-o", program, source, hunt / "hunt.c"], check=True
-    )
+    sources = [source, *sorted(hunt.glob("hunt*.c"))]
+    subprocess.run(["gcc", "-Wall", "-Werror", f"-I{hunt}", "-o", program, *sources], check=True)
     return Searcher(program, (), directory)
 
 

@@ -26,6 +26,7 @@
 enum hunt_code {
 	HUNT_OK = 0,
 	HUNT_USAGE = 2,
+	HUNT_ENDED = 9,	     /* of the last process of a sequence: it found nothing */
 	HUNT_FORBIDDEN = 10, /* a forbidden effect was reached */
 	HUNT_REFUSED = 11,   /* the policy refused what it does not name */
 	HUNT_BROKEN = 12,    /* the oracle itself does not work */
@@ -77,6 +78,9 @@ void hunt_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 #define HUNT_WITNESSES 64
 #define HUNT_WITNESS_FD 900
 extern volatile uint32_t *hunt_witness;
+
+/* In a program that a sequence executed: its oracles say what they find to the searcher. */
+void hunt_join(void);
 
 /* Random numbers that a seed decides, for oracles: a secret for example. Steps must not use them. */
 uint64_t hunt_random(uint64_t *state);
