@@ -63,11 +63,22 @@ class Recipe:
 
 _LIBRARY = ("-shared", "-fPIC")
 _SEARCHER = ("-O1", "-static", "-pthread")
+_KEEPER = ("-O1", "-no-pie", "-pthread")  # of fixed addresses, and with a loader
 _NAMES = (
     "hunt/names.h",
     "hunt/names_files.c",
     "hunt/names_mounts.c",
     "hunt/names_world.c",
+)
+_PROCESSES = (
+    "hunt/processes.h",
+    "hunt/processes_code.c",
+    "hunt/processes_contexts.c",
+    "hunt/processes_credentials.c",
+    "hunt/processes_keeper.c",
+    "hunt/processes_marks.c",
+    "hunt/processes_run.c",
+    "hunt/processes_trace.c",
 )
 _HUNT = (
     "hunt/hunt.c",
@@ -97,7 +108,12 @@ _RECIPES = {
     "contained": Recipe("contained.c", ("-O1", "-static")),
     "cost": Recipe("cost.c", ("-static", "-O2")),
     "deeds": Recipe("deeds.c", ("-pthread",)),
+    "hunt-keeper": Recipe("hunt/processes.c", _KEEPER, others=(*_PROCESSES, *_HUNT)),
+    "hunt-library": Recipe(
+        "hunt/processes_library.c", _LIBRARY, others=("hunt/processes.h", "hunt/hunt.h")
+    ),
     "hunt-names": Recipe("hunt/names.c", _SEARCHER, others=(*_NAMES, *_HUNT)),
+    "hunt-processes": Recipe("hunt/processes.c", _SEARCHER, others=(*_PROCESSES, *_HUNT)),
     "hunt-sockets": Recipe("hunt/sockets.c", _SEARCHER, others=_HUNT),
     "keeper": Recipe("keeper.c", ("-O1", "-pthread", "-ldl")),
     "launch": Recipe("launch.c", ("-O1", "-pthread")),

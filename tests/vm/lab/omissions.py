@@ -12,6 +12,7 @@ OUTER = {
     "test_replay_work.py": "a day's work is emulated for minutes: test_replay.py has a part of it on each kernel",
     "test_many_processors.py": "a boot with 256 processors takes minutes: test_kernel_memory.py computes the same",
     "test_hunt_names.py": "a start of its own, and a search needs minutes: test_around_names.py has the known ways",
+    "test_hunt_processes.py": "a start of its own, and a search needs minutes: test_around_code.py has the known ways",
     "test_hunt_sockets.py": "a start of its own, and a search needs minutes: test_around_network.py has the known ways",
 }
 

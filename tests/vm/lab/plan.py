@@ -112,6 +112,7 @@ ONE_ENGINE = frozenset(
         "test_files.py",
         "test_fuse.py",
         "test_hunt_names.py",
+        "test_hunt_processes.py",
         "test_hunt_sockets.py",
         "test_kubearmor.py",
         "test_mount_events.py",
