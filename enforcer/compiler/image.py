@@ -26,6 +26,7 @@ from enforcer.compiler.marks import Marks
 from enforcer.compiler.rows import is_on_files
 from enforcer.compiler.sections import Lists, Writer, pack_all, pack_dfas
 from enforcer.compiler.subjects import EVERYBODY, Subjects
+from enforcer.compiler.touched import most_touched
 from enforcer.policy.language.syscall_table import Syscall
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import OnError
@@ -58,6 +59,9 @@ class Counts:
     intervals: int
     bytes: int
     work: int
+    marks: int
+    limits: int
+    touched: int
 
 
 @attrs.frozen
@@ -204,6 +208,12 @@ class _Assembly:
             intervals=len(intervals),
             bytes=size,
             work=sum(dfa.work for dfa in dfas),
+            marks=len(self.marks.numbers),
+            limits=len(self.marks.limits),
+            touched=most_touched(
+                *(meanings, dfas, ((first, n) for *_, first, n in intervals)),
+                self._atom_list.values,
+            ),
         )
         return Tables(out.finish(head), counts, ops, dims)
 

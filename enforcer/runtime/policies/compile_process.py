@@ -31,6 +31,7 @@ from enforcer.runtime.policies.namespace_shares import (
     beyond,
     displaced,
     is_shared,
+    overfull,
 )
 from enforcer.runtime.policies.refused_files import Costly, told
 from enforcer.runtime.policies.tolerance import choose
@@ -241,32 +242,28 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
         if over := list(alone(policies.policies, count)):
             raise PolicyErrors(over)
 
-    def problem(policies: Sequence[Policy]) -> LimitError | None:
-        whole = sources.adapt(PolicySet(tuple(map(without_marks, policies))))
+    def tried(policies: PolicySet) -> _Laid | LimitError:
         try:
-            _lay(order, whole, automata)
+            return _lay(order, sources.adapt(policies), automata)
         except LimitError as error:
             if not is_shared(error):
                 raise
             return error
-        return None
+
+    def problem(policies: Sequence[Policy]) -> LimitError | None:
+        found = tried(PolicySet(tuple(map(without_marks, policies))))
+        return found if isinstance(found, LimitError) else overfull(found.prepared.image.counts)
 
     def make(policies: PolicySet) -> _Laid:
-        failed: LimitError | None = None
-        total: Counts | LimitError
-        try:
-            laid = _lay(order, sources.adapt(policies), automata)
-            total = laid.prepared.image.counts
-        except LimitError as error:
-            if not is_shared(error):
-                raise
-            failed = total = error
+        laid = tried(policies)
+        total = laid if isinstance(laid, LimitError) else laid.prepared.image.counts
+        failed = total if isinstance(total, LimitError) else overfull(total)
         if over := list(beyond(policies.policies, is_new, count, total)):
             raise SharesError(over)
-        if failed is not None:
-            if over := list(displaced(policies.policies, is_new, problem)):
-                raise SharesError(over)
-            raise failed
+        if failed is not None and (over := list(displaced(policies.policies, is_new, problem))):
+            raise SharesError(over)
+        if isinstance(laid, LimitError):
+            raise laid
         return laid
 
     chosen = choose(

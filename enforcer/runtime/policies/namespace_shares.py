@@ -37,6 +37,7 @@ __all__ = [
     "beyond",
     "displaced",
     "is_shared",
+    "overfull",
 ]
 
 _T = TypeVar("_T")
@@ -69,14 +70,25 @@ _FEWER_WILDCARDS: Final = (
 )
 
 
-def _of(limit: str, count: str, words: str, advice: str) -> tuple[str, Room]:
+def _of(limit: str, count: str, words: str, advice: str = "") -> tuple[str, Room]:
     return limit, Room(count, limits.LIMITS[limit], words, advice)
 
 
 ROOMS: Final[Mapping[str, Room]] = dict(
     (
+        _of("ENF_MAX_POLICIES", "policies", "policies"),
+        _of("ENF_MAX_ROWS", "rows", "rules, with their guards, and defaults"),
+        _of("ENF_MAX_ATOMS", "atoms", "distinct conditions"),
+        _of("ENF_MAX_LABELS", "labels", "distinct conditions on processes"),
+        _of(
+            "ENF_MAX_SUBJECTS", "subjects", "distinct selectors with process, parent and ancestors"
+        ),
+        _of("ENF_MAX_MARKS", "marks", "distinct marks"),
+        _of("ENF_MAX_LIMITS", "limits", "different limits of records"),
+        _of("ENF_MAX_TOUCHED", "touched", "conditions that one operation may satisfy"),
         _of("ENF_MAX_DFAS", "dfas", "automata for patterns", _FEWER_WILDCARDS),
         (WORK, Room("work", MAX_GLOB_WORK, "steps to make automata", _FEWER_WILDCARDS)),
+        _of("ENF_IMAGE_MAX", "bytes", "bytes of an image"),
     )
 )
 """By the names that limits have in errors."""
@@ -112,6 +124,12 @@ WHOLE: Final = Share(4)
 def is_shared(error: LimitError) -> bool:
     """Tell whether *error* is about a room of which namespaces have shares."""
     return error.limit in ROOMS
+
+
+def overfull(counts: Counts) -> LimitError | None:
+    """Return an error about a room of which *counts* takes more than there is, though it could be compiled."""
+    room = _fullest(counts, WHOLE)
+    return None if room is None else LimitError(f"more than {room.most} {room.words}")
 
 
 def beyond(

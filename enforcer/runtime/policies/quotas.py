@@ -2,7 +2,8 @@
 """
 What the policies of one namespace may use together, so that no tenant uses up what all have in common.
 
-Policies of the whole host have no quota: their author may do anything.
+Policies of the whole host have no quota: their author may do anything. What namespaces leave to others of an image is
+decided by :mod:`enforcer.runtime.policies.namespace_shares`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.compiler.limits import LIMITS
 from enforcer.errors import PolicyError
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
 from enforcer.policy.model.policy import Condition
@@ -54,7 +54,6 @@ class Quota:
     def exceeding(self, policies: Iterable[Policy]) -> Iterator[PolicyError]:
         """Yield an error for each of *policies* that has no room beside those in front of it."""
         used: dict[str, dict[str, set[object]]] = {}
-        by_all: dict[str, set[object]] = {name: set() for name in _ROOMS}
         for policy in policies:
             if not policy.namespace:
                 continue
@@ -64,16 +63,7 @@ class Quota:
             counted = ((name, _NUMBERS.get(name, len)(together[name])) for name in _USES)
             over = next(((what, n) for what, n in counted if n > getattr(self, what)), None)
             if over is None:
-                of_all = {name: by_all[name] | together[name] for name in _ROOMS}
-                full = next((n for n, room in _ROOMS.items() if len(of_all[n]) > room), None)
-                if full is None:
-                    used[policy.namespace], by_all = together, of_all
-                    continue
-                yield PolicyError(
-                    f"the policies of all namespaces would have {len(of_all[full])} {_WORDS[full]} "
-                    f"together, they may have {_ROOMS[full]}: the rest is for policies without one",
-                    policy.span,
-                )
+                used[policy.namespace] = together
                 continue
             what, number = over
             yield PolicyError(
@@ -146,16 +136,6 @@ _USES: Mapping[str, Callable[[Policy], set[object]]] = {
     "limits": _limits,
     "met": _conditions,
 }
-_ROOMS: Mapping[str, int] = {
-    what: LIMITS[name] * 3 // 4
-    for what, name in {
-        "policies": "ENF_MAX_POLICIES",
-        "processes": "ENF_MAX_LABELS",
-        "marks": "ENF_MAX_MARKS",
-        "limits": "ENF_MAX_LIMITS",
-    }.items()
-}
-"""What all namespaces may have together: a quarter of each room is for policies without a namespace."""
 _NUMBERS: Mapping[str, Callable[[set[object]], int]] = {"met": _met}
 """What is not simply how many there are."""
 _WORDS: Mapping[str, str] = {

@@ -100,7 +100,7 @@ def test_namespaces_leave_room_for_policies_of_the_cluster(tmp_path):
     assert 6 == len(names)
     errors = " ".join(error for each in made.now.refused for error in each.errors)
     assert "33 different limits of records together, the quota is 32" in errors
-    assert "all namespaces would have 192 different limits of records" in errors
+    assert "all namespaces would need more than 191 different limits of records" in errors
 
 
 def test_the_ordinary_quota_has_room():

@@ -3,10 +3,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from types import SimpleNamespace
 
+import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from enforcer.compiler import limits
 from enforcer.errors import LimitError
 from enforcer.runtime.policies import namespace_shares
 from enforcer.runtime.policies.compilation import Sources
@@ -175,3 +180,130 @@ def test_policies_without_a_namespace_have_their_room_first(weights, refused):
 
     assert refused == len(found)
     assert all("need the room of this one: too many" in str(error) for error in found)
+
+
+# ---- Of all rooms --------------------------------------------------------------------------------
+
+SMALL = {"ENF_MAX_MARKS": 8, "ENF_MAX_LIMITS": 8}
+"""Limits for which a few rules are much: 2 of each are the share of a namespace, and 6 that of all."""
+
+
+def _needing(numbers, first=0):
+    """Return rules that need so many marks and so many limits of records."""
+    marks, limits_ = numbers
+    rules = [
+        f"{{name: m{n}, file: read, match: {{path: /{n}}}, mark: m{n}, action: log}}"
+        for n in range(marks)
+    ]
+    rules += [
+        f"{{name: l{n}, file: read, match: {{path: /{n}}}, action: log, rateLimit: {first + n + 1}/m}}"
+        for n in range(limits_)
+    ]
+    return ", ".join([*rules, RULE])
+
+
+@contextlib.contextmanager
+def _small_rooms():
+    with pytest.MonkeyPatch.context() as patch:
+        for name, most in SMALL.items():
+            patch.setitem(limits.LIMITS, name, most)
+            patch.setitem(ROOMS, name, attrs.evolve(ROOMS[name], most=most))
+        yield
+
+
+def _made(folder, files, before=None):
+    for old in folder.glob("*.yaml"):
+        old.unlink()
+    for name, content in files.items():
+        (folder / f"{name}.yaml").write_text(content)
+    texts = before.texts if before else None
+    sources = Sources((folder,), is_tolerant=True, may_be_empty=True)
+    return make(Order(sources, Overlay(), generation=1, texts=texts)).now
+
+
+_needs = st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+@settings(max_examples=8)
+@given(
+    cluster=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), max_size=2),
+    is_late=st.booleans(),
+    others=st.lists(st.tuples(st.sampled_from("abcd"), _needs), min_size=1, max_size=6),
+)
+def test_whatever_namespaces_write(tmp_path_factory, cluster, is_late, others):
+    """Policies of the cluster that can be compiled alone are active, and so is an active one within its share."""
+    folder = tmp_path_factory.mktemp("policies")
+    of_cluster = {
+        f"z{n}": text(f"z{n}", "", _needing(needs, 100 * n)) for n, needs in enumerate(cluster)
+    }
+    victim = {"m": text("m", "namespace: m", _needing((2, 2), 5000))}
+    written = {
+        f"{namespace}{n}": text(f"p{n}", f"namespace: {namespace}", _needing(needs, 1000 + 10 * n))
+        for n, (namespace, needs) in enumerate(others)
+    }
+    with _small_rooms():
+        before = _made(folder, victim if is_late else {**victim, **of_cluster})
+        now = _made(folder, {**written, **victim, **of_cluster}, before)
+
+    names = {facts.name for facts in now.facts}
+    assert set(of_cluster) <= names
+    if all(sum(needs) <= 2 for needs in zip(*cluster, strict=True)):
+        assert "m/m" in names
+    refused = {name for each in now.refused for name in [each.path.rsplit("/", 1)[1]]}
+    assert len(names) + len(refused) == len(of_cluster) + len(victim) + len(written)
+
+
+def test_policies_of_the_cluster_come_before_active_ones_of_namespaces(tmp_path):
+    """Those that find no room then say why."""
+    with _small_rooms():
+        files = {n: text(n, f"namespace: {n}", _needing((2, 0))) for n in "abc"}
+        before = _made(tmp_path, files)
+        now = _made(tmp_path, {**files, "z": text("z", "", _needing((5, 0)))}, before)
+
+    assert 3 == len(before.facts)
+    assert ["a/a", "z"] == sorted(facts.name for facts in now.facts)
+    assert {"b.yaml", "c.yaml"} == {each.path.rsplit("/", 1)[1] for each in now.refused}
+    for each in now.refused:
+        assert "policies without a namespace need the room of this one: too many" in each.errors[0]
+
+
+def test_conditions_on_processes_have_a_share(tmp_path, monkeypatch):
+    """They are counted as they are compiled, with the one on the namespace."""
+    monkeypatch.setitem(ROOMS, "ENF_MAX_LABELS", attrs.evolve(ROOMS["ENF_MAX_LABELS"], most=16))
+
+    def of(number):
+        return ", ".join(
+            f"{{name: r{n}, exec: {{}}, match: {{path: /x, process: {{uid: {n}}}}}, action: deny}}"
+            for n in range(1, number + 1)
+        )
+
+    now = _made(
+        tmp_path,
+        {
+            "a": text("a", "namespace: red", of(4)),
+            "b": text("b", "namespace: blue", of(3)),
+            "z": text("z", "", of(12)),
+        },
+    )
+
+    assert ["blue/b", "z"] == sorted(facts.name for facts in now.facts)
+    (refused,) = now.refused
+    assert "red would need more than 4 distinct conditions on processes" in refused.errors[0]
+
+
+def test_conditions_on_one_path_of_all_namespaces_have_a_share(tmp_path, monkeypatch):
+    """Sixteen namespaces with 32 each would make it unknown what a path satisfies."""
+    monkeypatch.setitem(ROOMS, "ENF_MAX_TOUCHED", attrs.evolve(ROOMS["ENF_MAX_TOUCHED"], most=16))
+    rules = ", ".join(
+        f"{{name: r{n}, file: read, match: {{path: [/bin/sh, /opt/{n}]}}, action: log}}"
+        for n in range(3)
+    )
+    files = {n: text(n, f"namespace: {n}", rules.replace("/opt", f"/{n}")) for n in "abcdef"}
+
+    now = _made(tmp_path, {**files, "z": text("z", "", rules)})
+
+    names = sorted(facts.name for facts in now.facts)
+    assert "z" in names
+    assert 1 < len(names) < 7
+    words = "all namespaces would need more than 12 conditions that one operation may satisfy"
+    assert all(words in each.errors[0] for each in now.refused)
