@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from enforcer.amounts import plural
 from enforcer.cli.formats import JSON, print_document
 from enforcer.cli.messages import tell_warnings
-from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, ask_with_key
 from enforcer.runtime.control.protocol import Client
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer import places
+from enforcer.amounts import plural, size
 from enforcer.cli.arguments import add_policies, file_path
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import ConfigErrors, Exit, UsageError, code_of
 from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, SARIF, TEXT, add_output, print_document
 from enforcer.cli.messages import tell
-from enforcer.cli.output import plural, size
 from enforcer.errors import PolicyError, PolicyErrors
 
 if TYPE_CHECKING:

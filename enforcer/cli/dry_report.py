@@ -6,7 +6,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from enforcer.cli.output import plural, span
+from enforcer.amounts import plural, span
 from enforcer.safe_text import neutral
 
 if TYPE_CHECKING:

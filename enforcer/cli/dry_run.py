@@ -13,13 +13,13 @@ import contextlib
 import os
 from typing import TYPE_CHECKING
 
+from enforcer.amounts import plural
 from enforcer.cli.arguments import add_policies, duration, file_path, policy_paths, require_root
 from enforcer.cli.colours import add_color
 from enforcer.cli.dry_report import show
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.formats import JSON, add_output, print_document
 from enforcer.cli.messages import tell_warnings
-from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse

@@ -14,10 +14,10 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
+from enforcer.amounts import plural, size, span
 from enforcer.cli.arguments import duration, file_path, require_root
 from enforcer.cli.exits import Exit, complain
 from enforcer.cli.formats import JSON, add_output, print_document
-from enforcer.cli.output import plural, size, span
 
 if TYPE_CHECKING:
     from pathlib import Path

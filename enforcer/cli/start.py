@@ -14,10 +14,10 @@ import time
 from typing import TYPE_CHECKING
 
 from enforcer import places
+from enforcer.amounts import span
 from enforcer.cli.arguments import policy_paths, require_root
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.messages import tell_warnings
-from enforcer.cli.output import span
 from enforcer.cli.passphrase import Passphrase, let_in
 from enforcer.cli.start_options import add_arguments
 from enforcer.errors import EnforcerError

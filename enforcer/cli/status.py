@@ -7,12 +7,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from enforcer import places
+from enforcer.amounts import plural, size, span
 from enforcer.cli.arguments import add_socket
 from enforcer.cli.columns import columns
 from enforcer.cli.exits import Exit, UsageError
 from enforcer.cli.folding import folded, width_of
 from enforcer.cli.formats import JSON, add_output, print_document
-from enforcer.cli.output import plural, size, span
 from enforcer.runtime.control.protocol import STATUS, Client, NoDaemonError
 
 if TYPE_CHECKING:

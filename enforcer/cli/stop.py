@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enforcer import places
+from enforcer.amounts import plural
 from enforcer.cli.arguments import add_socket, file_path, require_root
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.formats import JSON, add_output, print_document
-from enforcer.cli.output import plural
 from enforcer.cli.passphrase import Passphrase, add_key_fd, ask_with_key, let_in
 from enforcer.errors import ControlError
 from enforcer.runtime.control.protocol import STOP, Client, NoDaemonError

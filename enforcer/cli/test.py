@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from enforcer.amounts import plural
 from enforcer.cli.arguments import file_or_stdin, file_path
 from enforcer.cli.colours import add_color
 from enforcer.cli.exits import Exit, UsageError, code_of
 from enforcer.cli.formats import JSON, TEXT, add_output, print_document
 from enforcer.cli.messages import tell_errors
-from enforcer.cli.output import plural
 
 if TYPE_CHECKING:
     import argparse

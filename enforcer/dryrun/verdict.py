@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.amounts import plural
 from enforcer.dryrun.ordinary import Looks
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Broken:
 
     def __str__(self) -> str:
         counts = [(self.denials, "denial"), (self.kills, "kill")]
-        said = [_plural(number, word) for number, word in counts if number]
+        said = [plural(number, word) for number, word in counts if number]
         return f"{self.name}: {' and '.join(said)}"
 
 
@@ -62,14 +63,10 @@ def verdict(report: Report) -> str:
     parts = [str(each) for each in found[:_NAMED]]
     if rest := found[_NAMED:]:
         total = sum(each.total for each in rest)
-        parts.append(f"{len(rest):,} more: {_plural(total, 'refusal')}")
+        parts.append(f"{len(rest):,} more: {plural(total, 'refusal')}")
     return "; ".join(
         [f"Would break {parts[0]}", *parts[1:], f"nothing else ordinary{judged}", *others]
     )
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number:,} {word}{'s' if number != 1 else ''}"
 
 
 def _others(report: Report) -> list[str]:

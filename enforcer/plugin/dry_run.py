@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer import places
+from enforcer.amounts import plural
 from enforcer.cli.arguments import file_or_stdin
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.explain import mapped
 from enforcer.cli.formats import JSON, add_output, print_document
-from enforcer.cli.output import plural
 from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.kube.errors import GarbageError
 from enforcer.kube.resource import POLICIES, is_name, key_of

@@ -17,6 +17,7 @@ MAX_LINES = 400
 LEVELS = {
     "enforcer": {
         "_abi": 0,
+        "amounts": 0,
         "colours": 0,
         "errors": 0,
         "garbage": 0,

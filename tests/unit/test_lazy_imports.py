@@ -31,7 +31,7 @@ CLIENT = {
     "enforcer.runtime.control",
     "enforcer.runtime.control.protocol",
 }
-PRINTING = {"enforcer.cli.output", "enforcer.identity", "enforcer.safe_text"}
+PRINTING = {"enforcer.amounts", "enforcer.identity", "enforcer.safe_text"}
 CHANGING = PRINTING | {"enforcer.cli.changes", "enforcer.cli.messages", "enforcer.cli.passphrase"}
 TABLES = {"enforcer.cli.columns"}
 STATUS = PRINTING | TABLES | {"enforcer.cli.status"}

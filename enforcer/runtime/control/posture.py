@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypedDict
 
 import attrs
 
+from enforcer.amounts import plural
 from enforcer.policy.model.modes import Mode
 
 if TYPE_CHECKING:
@@ -144,9 +145,9 @@ class Posture:
         """The numbers as words."""
         said = [self.tally.words]
         if self.rules or self.tally != Tally():
-            said += [_plural(self.rules, "rule"), _plural(self.programs, "program")]
+            said += [plural(self.rules, "rule"), plural(self.programs, "program")]
         if self.refused_files:
-            said.append(f"{_plural(self.refused_files, 'file')} refused")
+            said.append(f"{plural(self.refused_files, 'file')} refused")
         return ", ".join(said)
 
     @property
@@ -184,7 +185,3 @@ class Posture:
             "returned": self.returned,
             "outlives": self.outlives,
         }
-
-
-def _plural(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

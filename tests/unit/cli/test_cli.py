@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from enforcer import __version__
+from enforcer.amounts import plural, size, span
 from enforcer.cli.arguments import duration, policy_paths
 from enforcer.cli.commands import COMMANDS
 from enforcer.cli.exits import Exit, UsageError, guarded
 from enforcer.cli.main import main
-from enforcer.cli.output import plural, size, span
 from enforcer.errors import (
     ControlError,
     HeldError,
