@@ -11,11 +11,12 @@ import secrets
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import compiled
 import pytest
-from engine import Engine, running
+from engine import running
 from hunt import campaign
 from hunt.searcher import Searcher
 
@@ -32,7 +33,7 @@ def _rule(event: str, *conditions: str, action: str = "action: {deny: {errno: ED
     return [f"  - {event}", f"    match: {{{', '.join(conditions)}}}", f"    {action}"]
 
 
-def _policy(base: Path) -> str:
+def _policy(base: Path, nameless: str) -> str:
     keeper = f"{base}/bin/keeper"
     ours = f"lineage: {{binary: {base}/bin/hunt-processes}}"
     others = f"notLineage: {{binary: {keeper}}}"  # the keeper is tried by trustedCode alone
@@ -44,7 +45,7 @@ def _policy(base: Path) -> str:
         within = f"within: {{mark: {scope}, last: 1h}}"
         lines += _rule("file: read", f"path: {base}/marked/{scope}", within, ours)
     # A file without a name, or without one on the host, has no path of which a glob could say that it does not match.
-    for which in (f"path: {{notGlob: ['{base}/bin/**']}}", "fileless: true", "offHost: true"):
+    for which in (f"path: {{notGlob: ['{base}/bin/**']}}", f"{nameless}: true", "offHost: true"):
         lines += _rule("exec: {}", which, ours)
         lines += _rule("file: mmapExec", which, ours, others)
     lines += _rule("memory: any", ours, others)
@@ -136,12 +137,17 @@ def searcher(scratch, _cores, tmp_path_factory) -> Iterator[Searcher]:
 
 
 @pytest.fixture(scope="module")
-def daemon(searcher, tmp_path_factory) -> Iterator[Engine]:
+def control(searcher) -> None:
+    """What it finds before there is an engine."""
     campaign.control(searcher, sequences=300, floor=5)
-    policy = _policy(Path(searcher.arguments[0]))
-    with running(policy, tmp_path_factory.mktemp("engine")) as engine:
-        yield engine
 
 
-def test_no_way_around_rules_on_processes_is_found(daemon, searcher) -> None:
-    campaign.hunt(searcher, "processes", success=0.001)
+# A memfd is a file without links, too: rules on them are tried where the others are not.
+@pytest.mark.parametrize("nameless", ["fileless", "memfd"])
+def test_no_way_around_rules_on_processes_is_found(
+    nameless, control, searcher, tmp_path_factory
+) -> None:
+    policy = _policy(Path(searcher.arguments[0]), nameless)
+    its = replace(searcher, arguments=(*searcher.arguments, nameless))
+    with running(policy, tmp_path_factory.mktemp("engine")):
+        campaign.hunt(its, "processes", success=0.001, share=0.5)

@@ -60,7 +60,7 @@ def control(searcher: Searcher, sequences: int, floor: int) -> Report:
     return report
 
 
-def hunt(searcher: Searcher, name: str, success: float = 0.01) -> Report:
+def hunt(searcher: Searcher, name: str, success: float = 0.01, share: float = 1) -> Report:
     """
     With a policy nothing forbidden happens, and nothing is refused that no rule names.
 
@@ -68,11 +68,12 @@ def hunt(searcher: Searcher, name: str, success: float = 0.01) -> Report:
         searcher: has been prepared, and the policy is active.
         name: of the searcher's part of the corpus.
         success: the part of the steps of each kind that must have had an effect.
+        share: of the seconds of a hunt.
     """
     for title, lines in corpus(name):
         report = searcher.replay(lines)
         assert not report.code, f"{title}: {report.finding}"
-    report = searcher.search(seed(), seconds=seconds())
+    report = searcher.search(seed(), seconds=seconds() * share)
     print(f"hunt: {report}")
     assert not report.code, _told(searcher, report)
     # A few steps of a kind say nothing of it.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Searches for ways around rules on processes: hunt-processes [options] -- DIRECTORY SECRET.
+ * Searches for ways around rules on processes: hunt-processes [options] -- DIRECTORY SECRET [memfd|fileless].
  *
  * DIRECTORY has secret, and bin/, of root, with this program and the keeper; work/, for everybody; and memory/, a tmpfs. The rules
  * (test_hunt_processes.py) let this program, and those that it starts, run and map what bin/ has, and no other code.
@@ -30,6 +30,7 @@ static volatile const char mark[] = "this program is TRUSTED";
 
 const char *base;
 const char *secret_text;
+bool only_memfds;
 int places[PLACES];
 struct standing standing = { false, false, FORBIDDEN_USER, FORBIDDEN_GROUP };
 const unsigned char foreign_code[6] = { 0xb8, 42, 0, 0, 0, 0xc3 };
@@ -181,12 +182,13 @@ static int bear_witness(bool has_tree, bool has_process)
 
 static void prepare(int argc, char **argv)
 {
-	if (argc != 2 || chdir(argv[0])) {
-		fprintf(stderr, "hunt-processes: DIRECTORY SECRET: %m\n");
+	if (argc < 2 || chdir(argv[0])) {
+		fprintf(stderr, "hunt-processes: DIRECTORY SECRET [memfd|fileless]: %m\n");
 		exit(HUNT_USAGE);
 	}
 	base = argv[0];
 	secret_text = argv[1];
+	only_memfds = argc > 2 && !strcmp(argv[2], "memfd");
 	umask(0);
 	memset(places, -1, sizeof(places));
 }
@@ -317,12 +319,13 @@ static size_t add_inner_steps(void)
 static int keep_secret(size_t count, const char *inherited)
 {
 	static char directory[PATH];
-	int has_tree = 0;
+	int has_tree = 0, memfds = 0;
 
-	if (sscanf(inherited, "%d,%u,%u", &has_tree, &standing.forbidden_user,
-		   &standing.forbidden_group) != 3)
+	if (sscanf(inherited, "%d,%u,%u,%d", &has_tree, &standing.forbidden_user,
+		   &standing.forbidden_group, &memfds) != 4)
 		return HUNT_USAGE;
 	standing.has_tree = has_tree;
+	only_memfds = memfds;
 
 	base = getcwd(directory, sizeof(directory));
 	memset(places, -1, sizeof(places));

@@ -29,6 +29,9 @@ enum witness {
 extern const char *base;
 extern const char *secret_text; /* NULL in the keeper, which must read it */
 
+/* Files without a name are memfds alone: the rules on them are then of that kind, and no file may lose its name. */
+extern bool only_memfds;
+
 /* ---- What is true of a process, and not of others in its memory -------------------------------------------- */
 
 extern struct standing {

@@ -96,7 +96,7 @@ static long do_fill(const uint32_t *dice)
 	return is_filled ? leave_area(dice[0], page) : -error;
 }
 
-const struct hunt_step keeper_own_steps[] = { { "fill", do_fill, 1 } };
+const struct hunt_step keeper_own_steps[] = { { "fill", do_fill, 6 } };
 
 /* The program is then the loader, which no rule trusts. */
 static bool is_run_by_loader(void)
@@ -168,8 +168,8 @@ static void start(uint32_t die, int end)
 	char *envp[] = { HUNT_PICK(environments, die / HUNT_SIZE(commands)), NULL };
 
 	begin_child();
-	snprintf(mine, sizeof(mine), "%d,%u,%u", standing.has_tree, standing.forbidden_user,
-		 standing.forbidden_group);
+	snprintf(mine, sizeof(mine), "%d,%u,%u,%d", standing.has_tree, standing.forbidden_user,
+		 standing.forbidden_group, only_memfds);
 	if (dup2(end, SOCKET) == SOCKET)
 		execve(command[0], command, envp);
 	_exit(errno == EDOM ? 33 : 34);

@@ -51,12 +51,14 @@ static long do_nameless(const uint32_t *dice)
 	/* Its private mappings are anonymous memory. */
 	if (dice[3] % 16 == 15)
 		return keep(dice[0], open("/dev/zero", O_RDWR));
-	if (dice[3] % 4 == 0)
+	bool has_links = dice[3] % 4 == 0 && !only_memfds;
+
+	if (has_links)
 		fd = open(dice[1] % 2 ? "work" : "memory", O_TMPFILE | O_RDWR, 0777);
 	else
 		fd = memfd_create(HUNT_PICK(names, dice[1]),
 				  dice[3] % 4 == 1 ? MFD_ALLOW_SEALING : 0);
-	hunt_say("nameless %s: %d", dice[3] % 4 ? HUNT_PICK(names, dice[1]) : "tmpfile", fd);
+	hunt_say("nameless %s: %d", has_links ? "tmpfile" : HUNT_PICK(names, dice[1]), fd);
 	if (fd < 0)
 		return -errno;
 	fchmod(fd, 0777);
@@ -141,7 +143,9 @@ static long do_rename(const uint32_t *dice)
 	char from[PATH], to[PATH];
 
 	hunt_say("rename %s %s", name(dice[0], from), name(dice[1], to));
-	return result(dice[2] % 2 ? rename(from, to) : link(from, to));
+	if (dice[2] % 2 == 0)
+		return result(link(from, to));
+	return result(renameat2(AT_FDCWD, from, AT_FDCWD, to, only_memfds ? RENAME_NOREPLACE : 0));
 }
 
 const struct hunt_step run_steps[] = {
