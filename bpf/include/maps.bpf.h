@@ -101,6 +101,19 @@ struct {
 	__type(value, struct enf_code);
 } code __weak SEC(".maps");
 
+/* The mount by which a task last asked to write: see write_access.bpf.c. */
+struct enf_write_access {
+	__u64 mnt; /* struct vfsmount; held for as long as the task may write */
+	__u64 sb;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct enf_write_access);
+} write_access __weak SEC(".maps");
+
 /* Cgroups whose paths a recording has; a recording session makes room. What finds no memory is told once more. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

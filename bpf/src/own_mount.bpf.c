@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The search for the caller's own mount. */
+/* The caller's own mount: as it was told, or searched for. */
 #define ENF_RDONLY_CAST bpf_rdonly_cast___own_mount
+#include "maps.bpf.h"
 #include "ns_mounts.bpf.h"
 #include "own_mount.bpf.h"
 #include "path.bpf.h"
@@ -36,15 +37,20 @@ __attribute__((noinline)) int enf_among_first(struct enf_scratch *s, __u64 ns, _
 __attribute__((noinline)) __u64 enf_own_mount(struct enf_scratch *s, __u64 dentry)
 {
 	struct enf_hold hold = { .s = s };
-	__u64 ns = enf_own_ns(), sb = 0, before = ENF_MNT_UNKNOWN, event, then;
+	struct enf_write_access *access;
+	__u64 ns = 0, sb = 0, before = ENF_MNT_UNKNOWN, event, then;
 
 	if (!s)
 		return 0;
+	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
+	access = bpf_task_storage_get(&write_access, bpf_get_current_task_btf(), NULL, 0);
+	if (access && access->sb == sb)
+		return access->mnt;
+	ns = enf_own_ns();
 	if (!ns) /* a thread of the kernel, or one that ends */
 		return 0;
 	if (enf_is_host_ns(ns))
 		return 0;
-	enf_read(sb, dentry + enf_offset(struct dentry, d_sb));
 	for (int i = 0; i < ENF_OWN_TRIES; i++) {
 		__u32 mounts = enf_seq(enf_mount_lock);
 		__u64 found;

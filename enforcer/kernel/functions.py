@@ -19,7 +19,7 @@ from enforcer.errors import KernelError, UnsupportedError
 from enforcer.kernel import loader
 from enforcer.libbpf.handles import Link, Program
 
-__all__ = ["At", "attachments", "prepare", "takes", "takes_many"]
+__all__ = ["At", "attachments", "prepare", "takes", "takes_at", "takes_many"]
 
 Functions = Sequence[tuple[str, int]]
 """Names of functions, with the cookie that tells the program which one it is at."""
@@ -120,14 +120,21 @@ def takes(program: str) -> bool:
     return _takes(program, many=takes_many())
 
 
-def _takes(name: str, *, many: bool) -> bool:
+def takes_at(of: Functions) -> bool:
+    """Tell whether this kernel takes a program at every function *of* them; found by attaching one."""
+    many = takes_many()
+    groups = [of] if many else [[each] for each in of]
+    return all(_takes("enf_probe_many", many=many, at=group) for group in groups)
+
+
+def _takes(name: str, *, many: bool, at: Functions = ((_SAMPLE, 0),)) -> bool:
     try:
         with loader.open_object("probe") as probe:
             probe.programs["enf_probe_called"].set_autoload(enabled=False)
             program = probe.programs[name]
             _prepare(program, many=many)
             probe.load()
-            _attach(program, [(_SAMPLE, 0)], many=many, at_end=False).close()
+            _attach(program, at, many=many, at_end=False).close()
     except KernelError:
         return False
     return True

@@ -14,7 +14,7 @@ from typing import Final
 import attrs
 
 from enforcer.errors import KernelError
-from enforcer.kernel import entries, functions, host, loader, placement
+from enforcer.kernel import entries, functions, host, loader, placement, write_access
 from enforcer.kernel.engine import Engine
 from enforcer.kernel.image_map import ImageMap
 from enforcer.kernel.lsm_support import Problem, find_call_gap, find_gap, find_placement
@@ -229,4 +229,5 @@ def _support(op: str, bit: int, refusals: dict[str, str], at: Placement) -> Oper
         return OperationSupport(op, KILLS_AFTER, hooks, _LATE[op])
     if at is Placement.AROUND and op == "EXEC_CREDS":
         return OperationSupport(op, KILLS_AFTER, hooks, placement.CAPABILITIES_LATE)
-    return OperationSupport(op, PREVENTS, hooks)
+    but = write_access.gap() if write_access.OPS >> bit & 1 else None
+    return OperationSupport(op, PREVENTS, hooks, but)

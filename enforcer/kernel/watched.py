@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Attachments besides the table of LSM hooks: entries and ends of system calls, and points that rules name."""
+"""
+Attachments besides the table of LSM hooks: entries and ends of system calls, points that rules name, and write access.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from typing import Self
 
 import attrs
 
-from enforcer.kernel import entries, functions, points
+from enforcer.kernel import entries, functions, points, write_access
 from enforcer.kernel.image_map import Call, ImageHead, calls_of, points_of
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.placement import Placement
@@ -20,10 +22,15 @@ __all__ = ["Watched"]
 
 @attrs.frozen
 class Watched:
-    """Whatever rules name that needs an attachment of its own."""
+    """
+    Whatever rules name that needs an attachment of its own.
+
+    *asks_mounts*: some are on operations whose hooks get no mount.
+    """
 
     calls: frozenset[Call]
     plan: points.Plan
+    asks_mounts: bool = False
 
     @classmethod
     def nothing(cls) -> Self:
@@ -39,7 +46,8 @@ class Watched:
             UnsupportedError: if there are more points than programs for them, or one is not known.
         """
         heads = tuple(heads)
-        return cls(calls_of(heads), points.plan(points_of(heads), at))
+        asks_mounts = any(head.ops & write_access.OPS for head in heads)
+        return cls(calls_of(heads), points.plan(points_of(heads), at), asks_mounts)
 
     def beyond(self, head: ImageHead, at: Placement = Placement.HOOKS) -> Self:
         """
@@ -49,12 +57,13 @@ class Watched:
             UnsupportedError: as for :meth:`of`.
         """
         calls, wanted = calls_of([head]) - self.calls, points_of([head]) - self.plan.points
-        return type(self)(frozenset(calls), points.plan(wanted, at))
+        asks_mounts = bool(head.ops & write_access.OPS) and not self.asks_mounts
+        return type(self)(frozenset(calls), points.plan(wanted, at), asks_mounts)
 
     def joined(self, more: Self) -> Self:
         """Return this and *more* as one."""
         plan = points.Plan((*self.plan.programs, *more.plan.programs))
-        return type(self)(self.calls | more.calls, plan)
+        return type(self)(self.calls | more.calls, plan, self.asks_mounts or more.asks_mounts)
 
     @property
     def entered(self) -> frozenset[Call]:
@@ -68,7 +77,7 @@ class Watched:
 
     def __bool__(self) -> bool:
         """Tell whether it is anything at all."""
-        return bool(self.calls or self.plan.programs)
+        return bool(self.calls or self.plan.programs or self.asks_mounts)
 
     def configure(self, engine: BpfObject, at: Placement = Placement.HOOKS) -> None:
         """
@@ -81,6 +90,8 @@ class Watched:
             functions.prepare(engine.programs[entries.program()])
         if self.ended:
             functions.prepare(engine.programs[CALL_ENDED])
+        if self.asks_mounts:
+            functions.prepare(engine.programs[write_access.PROGRAM])
         points.prepare(engine, self.plan, at)
 
     def attach(self, engine: BpfObject, links: LinkSet) -> None:
@@ -94,6 +105,8 @@ class Watched:
             entries.attach(engine.programs[entries.program()], self.entered, links)
         if self.ended:
             entries.attach(engine.programs[CALL_ENDED], self.ended, links, at_end=True)
+        if self.asks_mounts:
+            write_access.attach(engine.programs[write_access.PROGRAM], links)
         points.attach(engine, self.plan, links)
 
     def named(self, found: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:

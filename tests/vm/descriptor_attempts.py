@@ -346,11 +346,29 @@ def _crowd(directory: Path) -> None:
         mount(str(directory), str(place), flags=MS_BIND | MS_REC)
 
 
-def _in_own_namespace(path: str, deed: str, *, crowd: bool = False) -> None:
-    """Mount a file system over the directory, make the file there, and show what came of the deed."""
+def _flags(path: str) -> str:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return "nodump" if fcntl.ioctl(fd, _GETFLAGS, b"\0" * 8)[0] & _NODUMP else ""
+    except OSError:  # of tmpfs, before Linux 6.6
+        return ""
+
+
+def _in_own_namespace(
+    path: str, deed: str, *, crowd: bool = False, twice: bool = False, left: bool = False
+) -> None:
+    """
+    Mount a file system over the directory, make the file there, and show what came of the deed.
+
+    Behind a *crowd* of mounts; at two places, of which the directory is the second (*twice*); and from the namespace
+    before, by a descriptor of the file (*left*).
+    """
+    before = os.open("/proc/self/ns/mnt", os.O_RDONLY)
     own_mounts()
     place = Path(os.path.dirname(path))
     made = place.with_name(place.name + ".made") if crowd else place
+    if twice:  # of another name than rules are about
+        made = place.parents[1] / f"{place.name}.elsewhere"
     made.mkdir(exist_ok=True)
     mount("none", str(made), "tmpfs")
     file = made / "made"
@@ -363,11 +381,18 @@ def _in_own_namespace(path: str, deed: str, *, crowd: bool = False) -> None:
         _crowd(place.with_name(place.name + ".crowd"))
         mount(str(made), str(place), flags=MS_BIND)
         check(LIBC.umount2(bytes(made), MNT_DETACH))
+    if twice:
+        mount(str(made), str(place), flags=MS_BIND)
+    if left:
+        os.open("/proc/self/ns/mnt", os.O_RDONLY)  # or its mounts go with its last process
+        path = f"/proc/self/fd/{os.open(path, os.O_PATH)}"
+        check(LIBC.setns(before, 0))
     try:
         _OWN[deed](path)
     finally:
         status, names = Path(path).stat(), sorted(os.listxattr(path))
-        _show(f"{status.st_mode & 0o7777:o} {status.st_mtime:.0f} {' '.join(names)}".encode())
+        facts = f"{status.st_mode & 0o7777:o} {status.st_mtime:.0f} {' '.join(names)}"
+        _show(f"{facts} {_flags(path)}".strip().encode())
 
 
 _OWN = {
@@ -376,6 +401,7 @@ _OWN = {
     "remove": lambda path: os.removexattr(path, "trusted.kept"),
     "acl": lambda path: os.setxattr(path, "system.posix_acl_access", _ACL),
     "times": set_times,
+    "flags": set_flags_by_call,
 }
 
 
@@ -402,6 +428,43 @@ def set_attribute_behind_mounts(path: str) -> None:
 
 def set_times_in_own_namespace(path: str) -> None:
     _in_own_namespace(path, "times")
+
+
+def chmod_by_second_name(path: str) -> None:
+    _in_own_namespace(path, "chmod", twice=True)
+
+
+def set_attribute_by_second_name(path: str) -> None:
+    """By that of two mounts which the search of one does not find: the older shows the file, too."""
+    _in_own_namespace(path, "set", twice=True)
+
+
+def remove_attribute_by_second_name(path: str) -> None:
+    _in_own_namespace(path, "remove", twice=True)
+
+
+def set_acl_by_second_name(path: str) -> None:
+    _in_own_namespace(path, "acl", twice=True)
+
+
+def set_times_by_second_name(path: str) -> None:
+    _in_own_namespace(path, "times", twice=True)
+
+
+def set_flags_by_second_name(path: str) -> None:
+    _in_own_namespace(path, "flags", twice=True)
+
+
+def chmod_from_another_namespace(path: str) -> None:
+    _in_own_namespace(path, "chmod", left=True)
+
+
+def set_attribute_from_another_namespace(path: str) -> None:
+    _in_own_namespace(path, "set", left=True)
+
+
+def set_times_from_another_namespace(path: str) -> None:
+    _in_own_namespace(path, "times", left=True)
 
 
 # ---- Other processes ------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ _NEW = frozenset(
     {
         *("overwrite_without_append", "overwrite_by_old_call", "overwrite_by_submit"),  # 6.9
         *("overwrite_by_ring", "overwrite_by_worker"),
-        "set_flags_by_call",  # 6.17
+        *("set_flags_by_call", "set_flags_by_second_name"),  # 6.17
     }
 )
 """Ways that a kernel may lack: then the control ends with one of the errors above, and changes nothing."""
@@ -134,8 +134,17 @@ CASES = (
             "remove_attribute_in_own_namespace",
             "set_acl_in_own_namespace",
             "set_times_in_own_namespace",
+            "chmod_by_second_name",
+            "set_attribute_by_second_name",
+            "remove_attribute_by_second_name",
+            "set_acl_by_second_name",
+            "set_times_by_second_name",
+            "set_flags_by_second_name",
+            "chmod_from_another_namespace",
+            "set_attribute_from_another_namespace",
+            "set_times_from_another_namespace",
+            "set_attribute_behind_mounts",
         ),
-        blunt=("set_attribute_behind_mounts",),
         unchanged=b"600 2000000000 trusted.kept",
     ),
     Case(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from enforcer.errors import EnforcerBug
-from enforcer.kernel import core, loader, programs
+from enforcer.kernel import core, loader, programs, write_access
 from enforcer.kernel.placement import Placement
 from enforcer.libbpf import abi
 from enforcer.policy.language.operations import OPERATION_TABLE, hooks_of
@@ -33,6 +33,7 @@ UNDECIDING = {
 OF_NO_HOOK = {
     *(programs.LABEL_TASKS, programs.MEET_TASKS, programs.TELL_REPEATS),
     *(programs.GUARD_EXIT, programs.GUARD_CONTROL),
+    write_access.PROGRAM,
     *core.STUBS.values(),  # what the programs of hooks call to decide
 }
 """Programs that are at no LSM hook and decide no operation by themselves."""

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import functions, loader, points, programs
+from enforcer.kernel import functions, loader, points, programs, write_access
 from enforcer.kernel.image_map import ImageHead, Point
 from enforcer.kernel.links import LinkSet
 from enforcer.kernel.watched import Watched
@@ -224,3 +224,30 @@ def test_an_image_with_another_point_needs_that_one_more():
     assert [(3, "enf_point_raw_0")] == [(p.number, name) for p, name in more.plan.programs]
     assert not watched.joined(more).beyond(head(1, 2, 3))
     assert {"POINT": ("enf_point_raw_0", "enf_point_raw_1")} == watched.named({"POINT": ()})
+
+
+def test_write_access_is_told_only_if_a_rule_needs_it(takes_many):
+    """Programs of hooks that get no mount; once, whatever images come."""
+
+    def head(words):
+        return ImageHead(generation=1, ops=programs.mask(words), n_rows=1, size=8)
+
+    engine = FakeObject({write_access.PROGRAM: (fake := Fake(write_access.PROGRAM))})
+    without, more = Watched.of([head("CHMOD")]), head("CHMOD ATTRIBUTES")
+
+    without.attach(engine, links := LinkSet())
+    assert ([], 0) == (fake.attached, len(links))
+    without.beyond(more).attach(engine, links)
+    assert [("mnt_want_write", 0), ("mnt_want_write_file", 1)] == fake.attached
+    assert not without.joined(without.beyond(more)).beyond(head("SETXATTR"))
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_a_kernel_that_does_not_tell_write_access_is_used_all_the_same(takes_many, many):
+    """Hooks search for the mount then; no half of it stays."""
+    takes_many(answer=many)
+    fake = Fake(write_access.PROGRAM, refuses="want_write_file")
+
+    write_access.attach(fake, links := LinkSet())
+
+    assert 0 == len(links)

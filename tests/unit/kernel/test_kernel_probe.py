@@ -6,7 +6,7 @@ import errno
 import pytest
 
 from enforcer.errors import KernelError, UnsupportedError
-from enforcer.kernel import host, lsm_support, placement, probe
+from enforcer.kernel import functions, host, lsm_support, placement, probe, write_access
 from enforcer.kernel.entries import can_override
 from enforcer.kernel.lsm_support import Problem
 from enforcer.kernel.placement import Placement
@@ -93,6 +93,20 @@ def test_absent_optional_hooks_are_no_lack(refused):
     (xattr,) = (each for each in probe.examine().operations if each.op == "SETXATTR")
 
     assert (probe.PREVENTS, ("inode_setxattr", "inode_removexattr")) == (xattr.gives, xattr.hooks)
+
+
+def test_where_write_access_is_not_told_names_are_in_doubt(refused, monkeypatch):
+    """Said of the operations whose hooks get no mount."""
+    monkeypatch.setattr(functions, "takes_at", lambda of: False)
+    write_access.gap.cache_clear()
+    try:
+        found = {
+            each.op for each in probe.examine().operations if "mnt_want" in (each.reason or "")
+        }
+    finally:
+        write_access.gap.cache_clear()
+
+    assert {"SETXATTR", "ATTRIBUTES"} == found
 
 
 def test_a_machine_without_lsm_gives_nothing(monkeypatch):
