@@ -77,7 +77,12 @@ class Names:
         if known is not None:
             return known
         parent, _, name = path.rpartition(b"/")
-        parents = self._follow(parent, depth, by_root=by_root)
+        # From the top, so that a path of 2,000 directories is no deep recursion.
+        above = [parent]
+        while above[-1] not in {b"", b"/"} and (above[-1], by_root) not in self._links:
+            above.append(above[-1].rpartition(b"/")[0])
+        for each in reversed(above):
+            parents = self._follow(each, depth, by_root=by_root)
         spellings = [p.rstrip(b"/") + b"/" + name for p in parents]
         real = spellings[-1]
         inside_proc = real == _PROC or real.startswith(_PROC + b"/")

@@ -9,6 +9,7 @@ neither the names nor the room of others.
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
@@ -23,7 +24,7 @@ from enforcer.runtime.policies.namespace_shares import SharesError
 from enforcer.runtime.policies.refused_files import MAX_TOLD, Costly, RefusedFile, is_at, told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
@@ -136,7 +137,8 @@ class _Choice(Generic[_T]):
                 and self._has_room()
             ):
                 try:
-                    return self.make(self.policies())
+                    with _bugs_told():
+                        return self.make(self.policies())
                 except EnforcerError as error:
                     self._blame(error)
 
@@ -264,7 +266,8 @@ class _Choice(Generic[_T]):
             unit.is_checked = True
             began = self.costly.work()
             try:
-                self.check(PolicySet(unit.policies))
+                with _bugs_told():
+                    self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
                 unit.again_at, why = self.costly.again_at(began)
                 unit.fall_back((*parts(error), *([EnforcerError(why)] if why else ())))
@@ -290,10 +293,28 @@ class _Choice(Generic[_T]):
 
     def _problem(self, policies: PolicySet) -> EnforcerError | None:
         try:
-            self.make(policies)
+            with _bugs_told():
+                self.make(policies)
         except _OF_POLICIES as error:
             return error
         return None
+
+
+@contextlib.contextmanager
+def _bugs_told() -> Iterator[None]:
+    """
+    Treat a mistake of ours that some policy brings about as an error of that policy: it must not keep others out.
+
+    Raises:
+        EnforcerBug: there was one. Errors of the machine are none, and stay what they are.
+    """
+    try:
+        yield
+    except (EnforcerError, OSError, MemoryError):
+        raise
+    except Exception as bug:
+        text = f"enforcer fails to compile this: {type(bug).__name__}: {bug}"
+        raise EnforcerBug(text) from bug
 
 
 def _together(old: list[Unit], new: list[Unit], number: int) -> PolicySet:

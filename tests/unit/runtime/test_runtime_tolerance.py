@@ -488,3 +488,42 @@ def test_the_next_change_knows_what_took_long(tmp_path, monkeypatch):
     assert "states" in first.refused[0].errors[0]
     assert first.refused[0].again_at == second.refused[0].again_at > 0
     assert ["b"] == [facts.name for facts in second.facts]
+
+
+def test_a_path_of_many_directories_costs_its_own_file(tmp_path):
+    """Whether it can be compiled or not, the others are active."""
+    (tmp_path / "a.yaml").write_bytes(_policy("a", "/" + "/".join("d" * 1500)))
+    (tmp_path / "b.yaml").write_bytes(_policy("b"))
+
+    made = make(Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1))
+
+    assert "b" in [facts.name for facts in made.now.facts]
+
+
+def test_a_mistake_of_ours_costs_the_file_that_brings_it_about():
+    """Also where the whole set fails with it."""
+
+    def failing(policies):
+        if any(policy.name == "bad" for policy in policies.policies):
+            raise RecursionError("too deep")
+        return [policy.name for policy in policies.policies]
+
+    found = [FileText(f"/{name}", _policy(name)) for name in ("bad", "good")]
+
+    chosen = choose(found, {}, {}, make=failing, check=failing)
+
+    assert ["good"] == chosen.made
+    (refused,) = chosen.refused
+    assert "/bad" == refused.path
+    assert "enforcer fails to compile this: RecursionError: too deep" in refused.errors[0]
+
+
+def test_short_memory_is_no_files_fault():
+    """Any file could be the one with which it ends."""
+
+    def failing(policies):
+        del policies
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        choose([FileText("/a", _policy("a"))], {}, {}, make=failing, check=failing)
