@@ -119,6 +119,7 @@ SEC("lsm/sb_mount")
 int BPF_PROG(enf_sb_mount, const char *source, const struct path *path, const char *type,
 	     unsigned long flags, void *data, int ret)
 {
+	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_access a = {
 		.present = ENF_BIT64(ENF_DIM_BITS),
 		.bits = flags,
@@ -150,11 +151,17 @@ int BPF_PROG(enf_sb_mount, const char *source, const struct path *path, const ch
 		return enf_act(&a);
 	}
 	if (flags & ENF_MS_MOVE) {
-		/* From where is not known yet. */
+		/* From where is not known yet, only that it is in the caller's namespace. Of a mount that passes on what
+		 * becomes of it, the kernel lets nothing be moved away (do_move_mount): it is no name of the host's, unless
+		 * that namespace is.
+		 */
 		a.present |= ENF_BIT64(ENF_DIM_PATH);
 		a.unknown |= ENF_BIT64(ENF_DIM_PATH);
 		enf_read(a.mnt, &path->mnt);
-		error = enf_act_mount(&a, ENF_OP_MOVE_MOUNT, a.mnt);
+		a.op[0] = ENF_OP_MOVE_MOUNT;
+		a.op[1] = ENF_OP_MOUNT_GUARD;
+		a.n_ops = 1 + enf_is_host_ns((__u64)BPF_CORE_READ(t, nsproxy, mnt_ns));
+		error = enf_act(&a);
 		if (error)
 			return error;
 		a.unknown = 0;
