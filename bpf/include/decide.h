@@ -179,17 +179,50 @@ ENF_INLINE __u32 enf_match_action(__u32 match)
 	return match >> ENF_MATCH_ACTION_AT & 7;
 }
 
+ENF_INLINE __u32 enf_wanted(__u32 match)
+{
+	if (!(match & ENF_MATCH_RECORD))
+		return 0;
+	return match & ENF_MATCH_AUDIT ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED;
+}
+
+/* Keep what a policy said beside its strictest, if it wants a record: the limit of the strictest is not its own. */
+ENF_FN int enf_note_also(struct enf_matches *m, __u32 match)
+{
+	__u32 n = m->n_also;
+
+	if (!enf_wanted(match))
+		return 0;
+	for (__u32 i = 0; i < ENF_ALSO && i < n; i++)
+		if (m->also[i] == match)
+			return 0;
+	enf_barrier(n);
+	if (n < ENF_ALSO)
+		m->also[n] = match;
+	else
+		m->wanted |= enf_wanted(match);
+	m->n_also = n + 1;
+	return 0;
+}
+
 /* Whoever decides, records tell what every policy said. Of a policy the strictest counts. */
 ENF_FN int enf_note_match(struct enf_matches *m, __u32 policy, __u32 match)
 {
 	__u32 n = m->n;
 
+	if (!n)
+		m->wanted = 0;
 	for (__u32 i = 0; i < ENF_MATCHES && i < n; i++) {
+		__u32 kept = m->at[i];
+
 		if (m->policy[i] != policy)
 			continue;
-		if (enf_match_action(match) > enf_match_action(m->at[i]))
+		if (enf_match_action(match) > enf_match_action(kept)) {
 			m->at[i] = match;
-		return 0;
+			match = kept;
+			kept = m->at[i];
+		}
+		return (match ^ kept) & ENF_MATCH_WHICH ? enf_note_also(m, match) : 0;
 	}
 	enf_barrier(n);
 	if (n < ENF_MATCHES) {
@@ -198,13 +231,10 @@ ENF_FN int enf_note_match(struct enf_matches *m, __u32 policy, __u32 match)
 		m->n = n + 1;
 		return 0;
 	}
-	if (n == ENF_MATCHES) {
-		m->wanted = 0;
+	if (n == ENF_MATCHES)
 		for (int i = 0; i < ENF_MAX_POLICIES / 64; i++)
 			m->more[i] = 0;
-	}
-	if (match & ENF_MATCH_RECORD)
-		m->wanted |= match & ENF_MATCH_AUDIT ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED;
+	m->wanted |= enf_wanted(match);
 	if (!(m->more[policy >> 6 & 7] & ENF_BIT(policy & 63)))
 		m->n = n + 1;
 	m->more[policy >> 6 & 7] |= ENF_BIT(policy & 63);

@@ -155,6 +155,12 @@ struct enf_scratch {
 	char text[ENF_TEXT_SIZE];
 };
 
+ENF_INLINE void enf_begin_matches(struct enf_matches *m)
+{
+	m->n = 0;
+	m->n_also = 0;
+}
+
 /* Mark *atom*, which is not marked yet; 1 if there is no room. */
 ENF_INLINE long enf_touch_atom(struct enf_scratch *s, __u32 atom)
 {

@@ -56,7 +56,7 @@ static __always_inline struct enf_object *enf_begin(struct enf_scratch *s)
 	s->resolved = 0;
 	s->in_directory = 0;
 	s->recalled = 0;
-	s->matches.n = 0;
+	enf_begin_matches(&s->matches);
 	__builtin_memset(o, 0, sizeof(*o));
 	return o;
 }

@@ -23,7 +23,7 @@ static __always_inline int enf_is_silent(const struct enf_scratch *s)
 	const struct enf_verdict *v = &s->verdict;
 
 	if (v->audit_row != ENF_NONE || v->marks || (v->flags & ENF_VF_ON_ERROR) ||
-	    (v->row_flags & ENF_RF_RECORD) || s->matches.n > ENF_MATCHES)
+	    (v->row_flags & ENF_RF_RECORD) || s->matches.n > ENF_MATCHES || s->matches.n_also)
 		return 0;
 	if (v->row != ENF_NONE && v->action != ENF_ACT_ALLOW)
 		return 0;

@@ -95,7 +95,7 @@ int enf_decide_test(struct enf_test_input *in)
 	enf_begin_marks(s, enf_head(&c), in->now);
 	bpf_probe_read_kernel(marks, sizeof(*marks), &in->marks);
 	enf_take_marks(s, enf_head(&c), marks, ~0ULL);
-	s->matches.n = 0;
+	enf_begin_matches(&s->matches);
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	in->matches = s->matches;

@@ -74,8 +74,8 @@ __attribute__((noinline)) int enf_fill(struct enf_event *e, struct enf_scratch *
 
 struct enf_limit_key {
 	__u64 generation;
-	__u32 row;
-	__u32 tgid; /* 0: of all processes */
+	__u32 which; /* ENF_MATCH_WHICH: many reads leave out no write that the same rule records */
+	__u32 tgid;  /* 0: of all processes */
 };
 
 struct enf_limit_state {
@@ -95,13 +95,13 @@ struct {
 static const volatile struct enf_limit_state enf_no_records = {};
 
 /*
- * The state of the limit *number* of *row*. NULL if the record is to be made whatever was made before: no
+ * The state of the limit *number* of *which*. NULL if the record is to be made whatever was made before: no
  * limit, no room, or the policy was replaced meanwhile. *full*: the record is one too many.
  */
-static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __u32 row,
+static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __u32 which,
 						       __u32 number, __u32 *full)
 {
-	struct enf_limit_key key = { .generation = task->generation, .row = row };
+	struct enf_limit_key key = { .generation = task->generation, .which = which };
 	const struct enf_image *image = enf_current_image();
 	struct enf_limit_state *state;
 	const struct enf_limit *limit;
@@ -133,8 +133,13 @@ static __noinline struct enf_limit_state *enf_limit_of(struct enf_task *task, __
 	return state;
 }
 
-/* Would the limit of *row* leave its record out? Counts it then. */
-__attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 row)
+static __always_inline __u32 enf_which(__u32 row, __u32 op)
+{
+	return row | op << ENF_MATCH_OP_AT;
+}
+
+/* Would the limit of the row leave out its record of this operation (ENF_MATCH_WHICH)? Counts it then. */
+__attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 which)
 {
 	struct enf_ctx c = { .image = (const void *)enf_current_image() };
 	struct enf_limit_state *state;
@@ -142,14 +147,14 @@ __attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 row)
 
 	if (!task || !c.image || enf_head(&c)->generation != task->generation)
 		return 0; /* the policy was replaced meanwhile: its record is made */
-	at = enf_head(&c)->off_rows + row * sizeof(struct enf_row);
+	at = enf_head(&c)->off_rows + (which & ENF_MATCH_ROW) * sizeof(struct enf_row);
 	enf_barrier(at);
 	if (at > enf_image_bytes - sizeof(struct enf_row))
 		return 0;
 	limit = ((const struct enf_row *)(c.image + at))->limit;
 	if (!limit)
 		return 0;
-	state = enf_limit_of(task, row, limit, &full);
+	state = enf_limit_of(task, which, limit, &full);
 	if (!state || !full)
 		return 0;
 	__sync_fetch_and_add(&state->suppressed, 1);
@@ -157,27 +162,29 @@ __attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 row)
 }
 
 /*
- * Does another policy than that of *row* want a record which *row* would not make: it is silent, or its limit
- * leaves it out? *audit*: ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced.
+ * Does another policy than that of *which*, or the same for another operation, want a record which *which* (the
+ * row and the operation, ENF_MATCH_WHICH) would not make: it is silent, or its limit leaves it out? *audit*:
+ * ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced.
  */
-static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *task, __u32 row,
+static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *task, __u32 which,
 				       __u32 audit)
 {
-	__u32 n = s->matches.n;
+	__u32 n = s->matches.n, n_also = s->matches.n_also;
 
-	if (n < 2)
-		return 0;
-	for (__u32 i = 0; i < ENF_MATCHES && i < n; i++) {
-		__u32 match = s->matches.at[i];
+	for (__u32 i = 0; i < ENF_MATCHES + ENF_ALSO; i++) {
+		__u32 also = i - ENF_MATCHES, match;
 
-		if (!(match & ENF_MATCH_RECORD) || (match & ENF_MATCH_AUDIT) != audit ||
-		    (match & ENF_MATCH_ROW) == row)
+		if (i < ENF_MATCHES ? i >= n : also >= n_also)
 			continue;
-		if (!enf_is_limited(task, match & ENF_MATCH_ROW))
+		match = i < ENF_MATCHES ? s->matches.at[i] : s->matches.also[also];
+		if (!(match & ENF_MATCH_RECORD) || (match & ENF_MATCH_AUDIT) != audit ||
+		    (match & ENF_MATCH_WHICH) == which)
+			continue;
+		if (!enf_is_limited(task, match & ENF_MATCH_WHICH))
 			return 1;
 	}
 	/* Whether limits leave it out of those that found no room is not known: rather one too many. */
-	return n > ENF_MATCHES &&
+	return (n > ENF_MATCHES || n_also > ENF_ALSO) &&
 	       (s->matches.wanted & (audit ? ENF_WANTED_AUDIT : ENF_WANTED_ENFORCED));
 }
 
@@ -353,7 +360,7 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 				       __u32 action, __u32 flags)
 {
 	struct enf_decided d = { .row = row, .action = action, .flags = flags };
-	__u32 limit, full = 0, enforced = flags & ENF_EF_ENFORCED;
+	__u32 limit, which, full = 0, enforced = flags & ENF_EF_ENFORCED;
 	struct enf_limit_state *limited = NULL;
 	int entry = 0;
 
@@ -361,10 +368,11 @@ __attribute__((noinline)) int enf_emit(struct enf_scratch *s, struct enf_task *t
 		return 0;
 	d.is_decision = action >= ENF_ACT_DENY && enforced;
 	limit = enforced ? s->verdict.limit : s->verdict.audit_limit;
+	which = enf_which(row, enforced ? s->verdict.op : s->verdict.audit_op);
 	if (limit)
-		limited = enf_limit_of(task, row, limit, &full);
-	/* It may be left out only if no other policy wants it. */
-	if (limited && full && enf_wants_record(s, task, row, enforced ? 0 : ENF_MATCH_AUDIT))
+		limited = enf_limit_of(task, which, limit, &full);
+	/* It may be left out only if no other row or operation wants it. */
+	if (limited && full && enf_wants_record(s, task, which, enforced ? 0 : ENF_MATCH_AUDIT))
 		limited = NULL;
 	if (limited && full) {
 		__sync_fetch_and_add(&limited->suppressed, 1);
@@ -407,7 +415,8 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 	if (v->audit_row != ENF_NONE) {
 		enf_hit(v->audit_row, task->generation, 0);
 		if (v->audit_action >= ENF_ACT_LOG || (v->audit_row_flags & ENF_RF_RECORD) ||
-		    enf_wants_record(s, task, v->audit_row, ENF_MATCH_AUDIT))
+		    enf_wants_record(s, task, enf_which(v->audit_row, v->audit_op),
+				     ENF_MATCH_AUDIT))
 			enf_emit(s, task, v->audit_row, v->audit_action,
 				 v->audit_flags & ENF_VF_ON_ERROR ? ENF_EF_ON_ERROR : 0);
 	}
@@ -433,7 +442,7 @@ ENF_FN int enf_conclude(struct enf_scratch *s, struct enf_task *task, int how)
 		enf_count(ENF_STAT_SIGNAL_FAILED);
 	}
 	if (v->action >= ENF_ACT_LOG || (v->row_flags & ENF_RF_RECORD) ||
-	    enf_wants_record(s, task, v->row, 0))
+	    enf_wants_record(s, task, enf_which(v->row, v->op), 0))
 		enf_emit(s, task, v->row, v->action, flags);
 	return error;
 }

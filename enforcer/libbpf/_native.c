@@ -53,7 +53,7 @@ static int enf_native_decide(const void *image, unsigned int size, struct enf_te
 	memcpy(enf_arguments_of(s)->text, in->argv, o->argv_len);
 	enf_begin_marks(s, enf_head(&c), in->now);
 	enf_take_marks(s, enf_head(&c), &in->marks, ~0ULL);
-	s->matches.n = 0;
+	enf_begin_matches(&s->matches);
 	enf_decide(&c);
 	in->verdict = s->verdict;
 	in->matches = s->matches;
@@ -224,7 +224,7 @@ static int enf_native_replay(const void *image, unsigned int size, struct enf_ta
 	enf_begin_marks(c.s, enf_head(&c), e.time_ns);
 	if (marks)
 		enf_take_marks(c.s, enf_head(&c), marks, ~0ULL);
-	c.s->matches.n = 0;
+	enf_begin_matches(&c.s->matches);
 	enf_decide(&c);
 	*verdict = native_scratch.verdict;
 	memset(asked, 0, ENF_ROW_MARKS * sizeof(*asked));

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import attrs
 from reference.semantics import (
+    ALSO_ROOM,
     ROOM,
     UNKNOWN,
     Access,
@@ -226,7 +227,10 @@ def outcome(compiled: CompiledImage, given: Any) -> Outcome:
     marked = {split(key) for key, (n, _) in compiled.labels.marks.items() if v.marks >> n & 1}
     audited = decision(compiled, v.audit_row, v.audit_action, v.audit_flags, 0)
     enforced = decision(compiled, v.row, v.action, v.flags, v.error)
-    return Outcome(enforced, audited, frozenset(marked), said(compiled, given.matches))
+    matches = given.matches
+    return Outcome(
+        enforced, audited, frozenset(marked), said(compiled, matches), also(compiled, matches)
+    )
 
 
 def said(compiled: CompiledImage, matches: Any) -> frozenset[Decision] | int:
@@ -236,6 +240,17 @@ def said(compiled: CompiledImage, matches: Any) -> frozenset[Decision] | int:
     found = frozenset(_match(compiled, matches.at[i]) for i in range(matches.n))
     assert len(found) == matches.n
     return found
+
+
+def also(compiled: CompiledImage, matches: Any) -> frozenset[tuple[Decision, int]] | None:
+    """What else policies say that a record is made of, by operation. None: it found no room."""
+    if matches.n_also > ALSO_ROOM:
+        assert matches.wanted
+        return None
+    each = [matches.also[i] for i in range(matches.n_also)]
+    found = {(_match(compiled, match), match >> MatchBits.OP_AT & 63) for match in each}
+    assert len(found) == len(each)
+    return frozenset(found)
 
 
 def _match(compiled: CompiledImage, told: int) -> Decision:

@@ -61,7 +61,7 @@ def test_the_core_decides_as_the_tables_say(scene, case) -> None:
     row = 0xFFFFFFFF if found.row is None else found.row
     audit_row = 0xFFFFFFFF if found.audit_row is None else found.audit_row
     whole = decide_by_reference(policies, actor, given)
-    assert attrs.evolve(whole, said=frozenset()) == Outcome(
+    assert attrs.evolve(whole, said=frozenset(), also=frozenset()) == Outcome(
         decision(compiled, row, found.action, found.on_error, found.error),
         decision(compiled, audit_row, found.audit_action, found.audit_on_error, 0),
         frozenset(

@@ -118,7 +118,7 @@ def test_the_judge_agrees_with_the_reference(seed):
                 if expected is None:
                     assert found is None
                     continue
-                _, decision = expected
+                _, decision, _ = expected
                 assert found is not None
                 rule = policy.rules[decision.rule] if decision.kind != "default" else None
                 # What a rule frees while a file system is nowhere yet is a row of the rule.

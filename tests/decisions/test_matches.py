@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import header
 from builds import BORN, GENERATION, checked, decide_by, decide_by_reference
-from reference.semantics import ROOM, Access, Actor, Decision
+from reference.semantics import ALSO_ROOM, ROOM, Access, Actor, Decision, Outcome
 
 from enforcer.compiler import BareHost, compile_policies
 from enforcer.policy.language.vocabulary import Dim, Op
@@ -15,6 +15,11 @@ from enforcer.policy.store import load_text
 
 def said(builds, rules: list[tuple[str, str]], access: Access):
     """What all builds say that policies with these modes and rules say."""
+    return outcome(builds, rules, access).said
+
+
+def outcome(builds, rules: list[tuple[str, str]], access: Access) -> Outcome:
+    """On which all builds agree."""
     policies = load_text(
         "".join(
             "---\napiVersion: enforcer/v1\nkind: EnforcerPolicy\n"
@@ -29,7 +34,7 @@ def said(builds, rules: list[tuple[str, str]], access: Access):
     expected = decide_by_reference(policies, Actor(), access)
     for name, run in builds.items():
         assert expected == decide_by(run, compiled, Actor(), access), name
-    return expected.said
+    return expected
 
 
 def by(policy: int, verb: Verb) -> Decision:
@@ -72,3 +77,22 @@ def test_nothing_is_told_of_what_nobody_spoke_of(builds) -> None:
     assert frozenset() == said(
         builds, [("enforce", "{file: read, match: {path: /x}, action: log}")], other
     )
+
+
+def test_what_a_policy_says_beside_its_strictest_is_kept_for_the_record(builds) -> None:
+    """Of another operation, if it wants a record; what finds no room is known as that."""
+    access = Access((Op.READ, Op.WRITE), {Dim.PATH: b"/x"})
+    rules = "{file: read, action: %s}, {file: write, action: %s}"
+    write = Decision(Verb.LOG, "p0", 1, "rule", 0)
+
+    def also(*actions: tuple[str, str]):
+        rules_of = [("enforce", rules % pair) for pair in actions]
+        return outcome(builds, rules_of, access).also
+
+    assert {(write, Op.WRITE)} == also(("log", "log"))
+    assert {(write, Op.WRITE)} == also(("deny", "log"))
+    assert {(by(0, Verb.LOG), Op.READ)} == also(("log", "deny"))
+    assert frozenset() == also(("allow", "deny"))
+    assert ALSO_ROOM == len(also(*[("log", "log")] * ALSO_ROOM))
+    assert also(*[("log", "log")] * (ALSO_ROOM + 1)) is None
+    assert header.constant("ENF_ALSO") == ALSO_ROOM

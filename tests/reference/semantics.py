@@ -46,6 +46,9 @@ from enforcer.policy.model.workloads import CERTAIN, Facts, Workload
 ROOM = 8
 """Policies whose match a record tells."""
 
+ALSO_ROOM = 5
+"""What else they say that is kept until it is decided whether a record is made."""
+
 
 class Truth(enum.Enum):
     FALSE = 0
@@ -184,13 +187,15 @@ class Outcome:
     """
     *marks*: what is marked by this access, whatever comes of it, by policy and name. *said*: what each policy
     says of it, its strictest over the operations, without errno; or how many policies say something, if these
-    are more than a record has room for.
+    are more than a record has room for. *also*: what else they say for which they want a record, by operation;
+    None if that is more than there is room for.
     """
 
     enforced: Decision = Decision()
     audited: Decision = Decision()
     marks: frozenset[tuple[str, str]] = frozenset()
     said: frozenset[Decision] | int = frozenset()
+    also: frozenset[tuple[Decision, int]] | None = frozenset()
 
 
 # ---- Values -----------------------------------------------------------------------------------
@@ -1003,8 +1008,8 @@ def first(
     marked: set[tuple[str, str]],
     *,
     serving: set[tuple[str, str]],
-) -> tuple[int, Decision] | None:
-    """Find what decides; on the way there and by it *marked* grows."""
+) -> tuple[int, Decision, bool] | None:
+    """Find what decides, and whether it wants a record; on the way there and by it *marked* grows."""
     said = entries(policy)
     for place, entry in enumerate(said):
         if op not in entry.ops:
@@ -1019,7 +1024,10 @@ def first(
         verb = entry.action.verb
         if found is Truth.UNKNOWN:
             verb = Verb.LOG if entry.on_error is OnError.LOG else Verb.DENY
-        return place, Decision(
+        assert verb is not None
+        message = entry.action.message or (policy.message if policy.record_allowed else None)
+        is_told = verb >= Verb.LOG or (entry.action.verb is Verb.ALLOW and bool(message))
+        decision = Decision(
             verb,
             policy.name,
             entry.rule,
@@ -1027,6 +1035,7 @@ def first(
             entry.action.errno,
             found is Truth.UNKNOWN,
         )
+        return place, decision, is_told
     return None
 
 
@@ -1044,40 +1053,51 @@ def decide(policies: PolicySet, actor: Actor, access: Access) -> Outcome:
     marked: set[tuple[str, str]] = set()
     serving = serving_marks(policies)
     said: dict[Mode, list[tuple[tuple[int, int, int, int], Decision]]] = {m: [] for m in Mode}
-    spoken: list[Decision] = []
+    spoken: list[tuple[Decision, int, bool]] = []
     for turn, asked in enumerate(access.ops):
         op = named(policies, Op(asked))
         for number, policy in enumerate(policies.policies):
             found = first(policy, op, actor, access, marked, serving=serving)
             if found is not None:
-                place, decision = found
+                place, decision, is_told = found
                 assert decision.verb is not None
                 order = (-decision.verb, number, place, turn)
                 said[policy.mode].append((order, decision))
-                spoken.append(decision)
+                spoken.append((decision, asked, is_told))
 
     def strictest(mode: Mode) -> Decision:
         return min(said[mode], key=lambda item: item[0])[1] if said[mode] else Decision()
 
-    each: dict[str, Decision] = {}
-    for decision in spoken:
-        assert decision.policy is not None
-        known = each.setdefault(decision.policy, decision)
-        assert known.verb is not None
-        assert decision.verb is not None
-        if decision.verb > known.verb:
-            each[decision.policy] = decision
     if access.flags & (ObjectFlag.NSVIEW | ObjectFlag.OFFHOST) == ObjectFlag.NSVIEW:
         marked -= serving  # the host has a name for it, and this one is only the caller's
     return Outcome(
         strictest(Mode.ENFORCE),
         strictest(Mode.AUDIT),
         frozenset(marked),
-        told(each.values()),
+        *told(spoken),
     )
 
 
-def told(decisions: Iterable[Decision]) -> frozenset[Decision] | int:
-    """What a record tells of what policies say."""
-    said = frozenset(attrs.evolve(decision, errno=0) for decision in decisions)
-    return said if len(said) <= ROOM else len(said)
+def told(
+    spoken: Iterable[tuple[Decision, int, bool]],
+) -> tuple[frozenset[Decision] | int, frozenset[tuple[Decision, int]] | None]:
+    """What a record tells of what policies say, and what else they say that one is made of."""
+    each: dict[str, tuple[Decision, int, bool]] = {}
+    also: set[tuple[Decision, int]] = set()
+    for decision, op, is_told in spoken:
+        new = attrs.evolve(decision, errno=0), op, is_told
+        assert decision.policy is not None
+        known = each.setdefault(decision.policy, new)
+        if known == new:
+            continue
+        assert known[0].verb is not None
+        assert decision.verb is not None
+        if decision.verb > known[0].verb:
+            each[decision.policy], new = new, known
+        if new[2]:
+            also.add(new[:2])
+    said = frozenset(decision for decision, _, _ in each.values())
+    return (
+        said if len(said) <= ROOM else len(said),
+        frozenset(also) if len(also) <= ALSO_ROOM else None,
+    )

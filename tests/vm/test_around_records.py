@@ -23,7 +23,10 @@ GROUP, OTHER_GROUP, OWN_GROUP = 4242, 4243, 4244
 MANY = 11
 TREES = tuple(ROOT / name for name in ("vault", "open", "globs"))
 ABYSS = Path("/run/enforcer-test-records")
-FILES = ("single", "both", "kept", "mixed", "limited", "many", "quiet", "free")
+FILES = (
+    *("single", "both", "kept", "mixed", "limited", "many", "quiet", "free"),
+    *("beside", "each", "last"),
+)
 _READ = "import os, sys; os.read(os.open(sys.argv[1], os.O_RDONLY), 1)"
 
 
@@ -48,10 +51,14 @@ POLICIES = "".join(
         _policy(
             "one",
             _on("read", "single", "action: log"),
+            _on("read", "last", "action: log"),
             _on("read", "both", "action: log"),
             _on("write", "kept", "action: {deny: {errno: EACCES}}"),
             _on("read", "mixed", "action: allow"),
             _on("read", "limited", "action: log, rateLimit: 1/h"),
+            _on("read", "beside", "action: log, rateLimit: 1/h"),
+            _on("write", "beside", "action: log, name: writes"),
+            _on("[read, write]", "each", "action: log, rateLimit: 1/h"),
         ),
         _policy(
             "two",
@@ -246,6 +253,19 @@ def test_a_limit_leaves_out_what_no_other_policy_wants(engine) -> None:
     _records(engine[0], "single")  # it came after them
 
     assert 4 == len(_records(engine[0], "limited"))
+
+
+def test_a_limit_of_reads_leaves_out_no_writes(engine) -> None:
+    """Of another rule of the policy, or of the same: also of a file that is opened to be read and written."""
+    for name in ("beside", "each"):
+        _read(name, 3)
+        for _ in range(3):
+            os.close(os.open(ROOT / name, os.O_RDWR))
+    _read("last")
+    _records(engine[0], "last")  # it came after them
+
+    assert 1 + 3 == len(_records(engine[0], "beside"))
+    assert 1 + 1 == len(_records(engine[0], "each"))
 
 
 def test_more_matches_than_a_record_has_room_for_are_counted(engine) -> None:

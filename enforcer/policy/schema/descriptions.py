@@ -39,7 +39,7 @@ RULE_TEXTS: Final[dict[str, str]] = {
     "strict": "Decide also on descriptors that are already open. Default: false.",
     "loader": "Refuse also what a loader of programs runs. Default: true.",
     "mark": "What a match leaves behind for later rules.",
-    "rateLimit": "How many records the rule makes in a time. Default: no limit.",
+    "rateLimit": "How many records the rule makes of each operation in a time. Default: no limit.",
     "attempts": "Record also what the kernel itself refuses. Default: false.",
 }
 """By key of a rule. Events of the vocabulary have their texts there."""
