@@ -46,8 +46,7 @@
 #define ENF_ROW_MARKS 4	     /* marks that one rule may ask about */
 #define ENF_MAX_LIMITS 255   /* distinct limits of records */
 #define ENF_MATCHES 8 /* policies whose match a record tells; how many more there were it says */
-#define ENF_ALSO                                                                                   \
-	5 /* what else they say that a record is made of, if the limit of the first leaves it out */
+#define ENF_ALSO 4    /* what else they say, kept while it is decided whether a record is made */
 #define ENF_NONE 0xffffffff
 
 /* ---- Operations: one bit of a 64-bit mask each ------------------------------------------- */
@@ -805,10 +804,10 @@ struct enf_verdict {
  * what else they said for which they want a record.
  */
 struct enf_matches {
-	__u32 n;      /* policies, also those that found no room */
-	__u32 n_also; /* more than there is room for: what found no room is in *wanted* */
+	__u16 n;      /* policies, also those that found no room */
+	__u16 n_also; /* more than there is room for: what found no room is in *wanted* */
 	__u32 at[8];
-	__u32 also[5];
+	__u32 also[4];
 	__u16 policy[8]; /* of each in *at* */
 	__u32 wanted;	 /* ENF_WANTED_*: a record, by one of those that found no room */
 	__u64 more[8];	 /* those that found no room, as bits */
@@ -1138,7 +1137,7 @@ _Static_assert(sizeof(struct enf_image) == 1048, "enf_image");
 _Static_assert(sizeof(struct enf_task) == 1064, "enf_task");
 _Static_assert(sizeof(struct enf_object) == 280, "enf_object");
 _Static_assert(sizeof(struct enf_verdict) == 32, "enf_verdict");
-_Static_assert(sizeof(struct enf_matches) == 144, "enf_matches");
+_Static_assert(sizeof(struct enf_matches) == 136, "enf_matches");
 _Static_assert(sizeof(struct enf_event) == 416, "enf_event");
 _Static_assert(sizeof(struct enf_repeats) == 1248, "enf_repeats");
 _Static_assert(ENF_REPEATS == ENF_REPEATS_DECISIONS + ENF_REPEATS_ACTIVITY, "both parts");

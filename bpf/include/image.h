@@ -143,7 +143,7 @@ struct enf_scratch {
 	__u64 mark_at[ENF_MAX_MARKS];
 	__u64 recalled; /* the generation that they were taken by */
 	__u64 marked;	/* rows that only mark: what they would mark, and the first of each */
-	__u32 marked_by[ENF_MAX_MARKS];
+	__u16 marked_by[ENF_MAX_MARKS]; /* below ENF_MAX_ROWS */
 	__u64 bits[ENF_ATOM_WORDS];
 	/* Atoms that the rest of a path which was cut could satisfy; with a bit in both: only another spelling does. */
 	__u64 maybe[ENF_ATOM_WORDS];

@@ -46,7 +46,7 @@ from enforcer.policy.model.workloads import CERTAIN, Facts, Workload
 ROOM = 8
 """Policies whose match a record tells."""
 
-ALSO_ROOM = 5
+ALSO_ROOM = 4
 """What else they say that is kept until it is decided whether a record is made."""
 
 
