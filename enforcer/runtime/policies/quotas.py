@@ -8,13 +8,14 @@ decided by :mod:`enforcer.runtime.policies.namespace_shares`.
 
 from __future__ import annotations
 
+import bisect
 from typing import TYPE_CHECKING
 
 import attrs
 
 from enforcer.errors import PolicyError
 from enforcer.policy.language.subject_parts import SUBJECT_PARTS
-from enforcer.policy.model.policy import Condition
+from enforcer.policy.model.policy import Condition, Text
 from enforcer.runtime.policies.overlap import most_met
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ class Quota:
         limits: different ``rateLimit``, of which an engine has room for 255.
         met: different conditions that one value may meet, of which an engine has room for 512. On a path in a
             container, a condition takes the room of two.
+        depth: directories in one path or pattern. Each that is above a name is kept from renames by a pattern of its
+            own, so the work grows with the square: one path of 2,000 took 23 s.
+        directories: different ones in all paths and patterns. 4,000, each 60 deep, take two seconds.
     """
 
     rules: int = 256
@@ -50,6 +54,8 @@ class Quota:
     policies: int = 64
     limits: int = 32
     met: int = 32
+    depth: int = 64
+    directories: int = 4096
 
     def exceeding(self, policies: Iterable[Policy]) -> Iterator[PolicyError]:
         """Yield an error for each of *policies* that has no room beside those in front of it."""
@@ -66,9 +72,10 @@ class Quota:
                 used[policy.namespace] = together
                 continue
             what, number = over
+            end = "" if what == "depth" else " together"
             yield PolicyError(
                 f"the policies of namespace {policy.namespace} would have "
-                f"{number} {_WORDS[what]} together, the quota is {getattr(self, what)}",
+                f"{number} {_WORDS[what]}{end}, the quota is {getattr(self, what)}",
                 policy.span,
             )
 
@@ -122,6 +129,39 @@ def _conditions(policy: Policy) -> set[object]:
     return {condition for rule in policy.rules for condition in rule.conditions}
 
 
+def _named(policy: Policy) -> set[object]:
+    """Return the paths and patterns of *policy*, each as it is written."""
+    return {
+        value.value
+        for conditions in (
+            *(process.conditions for process in _asked(policy)),
+            *(rule.conditions for rule in policy.rules),
+        )
+        for condition in conditions
+        for value in condition.values
+        if isinstance(value, Text) and value.value.startswith(b"/")
+    }
+
+
+def _deepest(named: set[object]) -> int:
+    return max((each.count(b"/") for each in named if isinstance(each, bytes)), default=0)
+
+
+def _directories(named: set[object]) -> int:
+    """Sorted, names that begin alike stand together: each brings only what it does not share with the one before."""
+    number, before = 0, b""
+    for name in sorted(each for each in named if isinstance(each, bytes)):
+        number += name.count(b"/", _shared(before, name))
+        before = name
+    return number
+
+
+def _shared(one: bytes, other: bytes) -> int:
+    """Return how many bytes both begin with, by halving: 2,000 names may have 4,096 bytes each."""
+    lengths = range(1, min(len(one), len(other)) + 1)
+    return bisect.bisect_left(lengths, True, key=lambda n: one[:n] != other[:n])
+
+
 def _met(conditions: set[object]) -> int:
     return most_met(each for each in conditions if isinstance(each, Condition))
 
@@ -135,8 +175,14 @@ _USES: Mapping[str, Callable[[Policy], set[object]]] = {
     "policies": _policies,
     "limits": _limits,
     "met": _conditions,
+    "depth": _named,
+    "directories": _named,
 }
-_NUMBERS: Mapping[str, Callable[[set[object]], int]] = {"met": _met}
+_NUMBERS: Mapping[str, Callable[[set[object]], int]] = {
+    "met": _met,
+    "depth": _deepest,
+    "directories": _directories,
+}
 """What is not simply how many there are."""
 _WORDS: Mapping[str, str] = {
     "rules": "rules and defaults",
@@ -147,4 +193,6 @@ _WORDS: Mapping[str, str] = {
     "policies": "policies",
     "limits": "different limits of records",
     "met": "different conditions that one value may meet",
+    "depth": "directories in one path or pattern",
+    "directories": "different directories in paths and patterns",
 }

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from enforcer.errors import PolicyErrors
@@ -66,6 +68,16 @@ def _rules(number):
             _rules(1) + ", {name: other, file: read, match: {path: [/0, /9]}, action: deny}",
             "2 different conditions that one value may meet",
         ),
+        (
+            Quota(depth=3),
+            "{name: r, file: read, match: {path: /a/*/b/**}, action: deny}",
+            "4 directories in one path or pattern",
+        ),
+        (
+            Quota(directories=3),
+            "{name: r, file: read, match: {path: [/a/b/c, /a/b/d, /a/e/f]}, action: deny}",
+            "4 different directories in paths and patterns",
+        ),
     ],
 )
 def test_what_is_counted(quota, rules, what):
@@ -101,6 +113,43 @@ def test_namespaces_leave_room_for_policies_of_the_cluster(tmp_path):
     errors = " ".join(error for each in made.now.refused for error in each.errors)
     assert "33 different limits of records together, the quota is 32" in errors
     assert "all namespaces would need more than 191 different limits of records" in errors
+
+
+def test_deep_paths_of_one_namespace_cost_it_alone(tmp_path):
+    """Each directory above a named file makes a pattern: those of 96,000 took minutes, and no other policy came through."""
+    deep = "/d" * 400
+    rules = ", ".join(
+        f"{{name: r{n}, file: read, match: {{path: [{', '.join(f'/{n}/{m}{deep}' for m in range(8))}]}}, action: deny}}"
+        for n in range(30)
+    )
+    (tmp_path / "a.yaml").write_text(_text("a", rules=rules))
+    (tmp_path / "z.yaml").write_text(_text("z", ""))
+    began = time.process_time()
+
+    made = make(Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1))
+
+    assert ["z"] == [facts.name for facts in made.now.facts]
+    (refused,) = made.now.refused
+    assert "402 directories in one path or pattern, the quota is 64" in refused.errors[0]
+    assert time.process_time() - began < 5
+
+
+def test_many_directories_of_one_namespace_cost_it_alone(tmp_path):
+    rules = ", ".join(
+        f"{{name: r{n}, file: read, match: {{path: /{n}{'/d' * 60}}}, action: deny}}"
+        for n in range(70)
+    )
+    (tmp_path / "a.yaml").write_text(_text("a", rules=rules))
+    (tmp_path / "z.yaml").write_text(_text("z", ""))
+
+    made = make(Order(Sources((tmp_path,), is_tolerant=True), Overlay(), generation=1))
+
+    assert ["z"] == [facts.name for facts in made.now.facts]
+    (refused,) = made.now.refused
+    assert (
+        "4201 different directories in paths and patterns together, the quota is 4096"
+        in refused.errors[0]
+    )
 
 
 def test_the_ordinary_quota_has_room():

@@ -241,6 +241,16 @@ def test_quotas_of_one_policy():
     assert "would have 257 rules and defaults together, the quota is 256" in verdict.message
 
 
+def test_paths_that_are_too_deep_are_refused():
+    """To make the patterns of their guards would take longer than a check may."""
+    rules = [{"file": "read", "match": {"path": "/d" * 400}, "action": "deny"}]
+
+    verdict = decide(review(item({"rules": rules})))
+
+    assert Outcome.REFUSED is verdict.outcome
+    assert "would have 400 directories in one path or pattern, the quota is 64" in verdict.message
+
+
 def test_one_policy_does_not_take_the_patterns_of_all(tmp_path, monkeypatch):
     """It is refused as nodes refuse it. A policy of the cluster may have what there is."""
     small = Share(1, of=32)
