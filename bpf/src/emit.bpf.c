@@ -164,13 +164,17 @@ __attribute__((noinline)) int enf_is_limited(struct enf_task *task, __u32 which)
 /*
  * Does another policy than that of *which*, or the same for another operation, want a record which *which* (the
  * row and the operation, ENF_MATCH_WHICH) would not make: it is silent, or its limit leaves it out? *audit*:
- * ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced.
+ * ENF_MATCH_AUDIT or 0, of those that are audited or those that are enforced. Global, so that it is proven once.
  */
-static __noinline int enf_wants_record(struct enf_scratch *s, struct enf_task *task, __u32 which,
-				       __u32 audit)
+__attribute__((noinline)) int enf_wants_record(struct enf_scratch *s, struct enf_task *task,
+					       __u32 which, __u32 audit)
 {
-	__u32 n = s->matches.n, n_also = s->matches.n_also;
+	__u32 n, n_also;
 
+	if (!s || !task)
+		return 0;
+	n = s->matches.n;
+	n_also = s->matches.n_also;
 	for (__u32 i = 0; i < ENF_MATCHES + ENF_ALSO; i++) {
 		__u32 also = i - ENF_MATCHES, match;
 
