@@ -10,6 +10,7 @@
  */
 #include "act.h"
 #include "maps.bpf.h"
+#include "path.bpf.h"
 #include "read.bpf.h"
 
 #define ENF_STACKED_MAX 32 /* mounts on one place, one over the other */
@@ -71,15 +72,20 @@ __attribute__((noinline)) int enf_is_hosts(__u64 mnt)
 }
 
 /* One operation, and the guards where it is about the host's names. */
-static __always_inline int enf_act_mount(struct enf_access *a, __u8 op, __u64 mnt)
+static __always_inline int enf_act_guarded(struct enf_access *a, __u8 op, int is_hosts)
 {
 	a->op[0] = op;
 	a->n_ops = 1;
-	if (enf_is_hosts(mnt)) {
+	if (is_hosts) {
 		a->op[1] = ENF_OP_MOUNT_GUARD;
 		a->n_ops = 2;
 	}
 	return enf_act(a);
+}
+
+static __always_inline int enf_act_mount(struct enf_access *a, __u8 op, __u64 mnt)
+{
+	return enf_act_guarded(a, op, enf_is_hosts(mnt));
 }
 
 /* What is at *path* is to be covered by *op*. */
@@ -119,7 +125,6 @@ SEC("lsm/sb_mount")
 int BPF_PROG(enf_sb_mount, const char *source, const struct path *path, const char *type,
 	     unsigned long flags, void *data, int ret)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_access a = {
 		.present = ENF_BIT64(ENF_DIM_BITS),
 		.bits = flags,
@@ -158,10 +163,7 @@ int BPF_PROG(enf_sb_mount, const char *source, const struct path *path, const ch
 		a.present |= ENF_BIT64(ENF_DIM_PATH);
 		a.unknown |= ENF_BIT64(ENF_DIM_PATH);
 		enf_read(a.mnt, &path->mnt);
-		a.op[0] = ENF_OP_MOVE_MOUNT;
-		a.op[1] = ENF_OP_MOUNT_GUARD;
-		a.n_ops = 1 + enf_is_host_ns((__u64)BPF_CORE_READ(t, nsproxy, mnt_ns));
-		error = enf_act(&a);
+		error = enf_act_guarded(&a, ENF_OP_MOVE_MOUNT, enf_is_host_ns(enf_own_ns()));
 		if (error)
 			return error;
 		a.unknown = 0;
