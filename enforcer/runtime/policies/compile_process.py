@@ -9,13 +9,14 @@ change and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from typing import TYPE_CHECKING
 
 import attrs
 
 from enforcer.compiler import LocalHost
-from enforcer.errors import ControlError, LimitError, PolicyErrors
+from enforcer.errors import ControlError, EnforcerError, LimitError, PolicyErrors
 from enforcer.identity.layers import is_local
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts, load_texts
@@ -36,7 +37,8 @@ from enforcer.runtime.policies.namespace_shares import (
 from enforcer.runtime.policies.refused_files import Costly, told
 from enforcer.runtime.policies.tolerance import choose
 from enforcer.runtime.policies.too_late import why_late
-from enforcer.runtime.policies.work_process import apart
+from enforcer.runtime.policies.trials import OF_ALL_FILES, Trials
+from enforcer.runtime.policies.work_process import WorkEnded, apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -92,6 +94,7 @@ class Order:
         refused: those of them that are not active as they stand, of which some need not be tried yet.
         automata: those of the active image.
         is_renewal: nothing but containers has changed, if anything, of which no author need be told.
+        is_careful: try new files of namespaces by themselves first, each in a process with limits.
     """
 
     sources: Sources
@@ -112,6 +115,12 @@ class Order:
     refused: tuple[RefusedFile, ...] = ()
     automata: CompactCopy[Automata] | None = None
     is_renewal: bool = False
+    is_careful: bool = False
+
+    @property
+    def has_verdicts(self) -> bool:
+        """Whether files are read, each with a verdict of its own."""
+        return self.sources.is_tolerant and self.files is None and self.written is None
 
 
 @attrs.frozen
@@ -266,6 +275,11 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
             raise laid
         return laid
 
+    def trial(policies: PolicySet) -> None:
+        with contextlib.suppress(EnforcerError):
+            check(policies)
+        tried(policies)
+
     chosen = choose(
         found,
         earlier,
@@ -274,6 +288,7 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
         check=check,
         exceeding=lambda policies: sources.quota.exceeding((*added, *policies)),
         costly=Costly.of(order.refused),
+        trials=Trials(trial) if order.is_careful else None,
     )
     return attrs.evolve(chosen, policies=sources.adapt(chosen.policies))
 
@@ -305,7 +320,13 @@ def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> Compile
     Raises:
         EnforcerError: something is wrong with the policies, or the process came to an end.
     """
-    return apart(lambda: make(order), idle)
+    if not order.has_verdicts:
+        return apart(lambda: make(order), idle)
+    try:
+        return apart(lambda: make(order), idle, OF_ALL_FILES)
+    except WorkEnded:
+        # No file is known as the cause. Without limits: what was active is too much for them, or many files are.
+        return apart(lambda: make(attrs.evolve(order, is_careful=True)), idle)
 
 
 def changed_apart(followed: Followed, idle: Callable[[], None] = lambda: None) -> bool:

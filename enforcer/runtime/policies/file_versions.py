@@ -28,7 +28,8 @@ class Unit:
 
     *found*: what it says, if that can be read; *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
     else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried;
-    *again_at*: before that, *found* is not tried again; *is_checked*: what is tried can be compiled by itself.
+    *again_at*: before that, *found* is not tried again; *is_checked*: what is tried can be compiled by itself,
+    and *is_tried*: to compile it comes to an end.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Unit:
     policies: tuple[Policy, ...] = ()
     again_at: float = 0.0
     is_checked: bool = False
+    is_tried: bool = False
 
     @property
     def is_as_before(self) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
+    from enforcer.runtime.policies.trials import Trials
 
 __all__ = ["MAX_TOLD", "Chosen", "RefusedFile", "choose", "is_at", "told"]
 
@@ -67,6 +68,7 @@ def choose(
     check: Callable[[PolicySet], object],
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]] = lambda _: (),
     costly: Costly | None = None,
+    trials: Trials | None = None,
 ) -> Chosen[_T]:
     """
     Find the newest version of each file with which all can be active.
@@ -79,12 +81,13 @@ def choose(
         check: compiles policies that need not be complete.
         exceeding: says which of these policies have no room beside those in front of them.
         costly: texts that are known to be refused by themselves.
+        trials: finds new files of namespaces that come to no end; None: none is looked for.
 
     Raises:
         EnforcerError: *make* fails even without a file.
     """
     costly = costly if costly is not None else Costly()
-    choice = _Choice(units_of(found, earlier), taken, make, check, exceeding, costly)
+    choice = _Choice(units_of(found, earlier), taken, make, check, exceeding, costly, trials)
     made = choice.run()
     broken = [
         RefusedFile(
@@ -124,6 +127,7 @@ class _Choice(Generic[_T]):
     check: Callable[[PolicySet], object]
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]]
     costly: Costly
+    trials: Trials | None
     _searches: int = 0
 
     def run(self) -> _T:
@@ -135,6 +139,7 @@ class _Choice(Generic[_T]):
                 and self._has_own_names()
                 and self._keeps_quotas()
                 and self._has_room()
+                and self._comes_to_an_end()
             ):
                 try:
                     with _bugs_told():
@@ -226,6 +231,21 @@ class _Choice(Generic[_T]):
                 is_right = False
             else:
                 n_policies = more
+        return is_right
+
+    def _comes_to_an_end(self) -> bool:
+        """Let fall back what is new, of a namespace, and found to come to no end by itself."""
+        if self.trials is None:
+            return True
+        is_right = True
+        for unit in self._tried():
+            if unit.is_as_before or unit.is_tried or not unit.is_of_namespace:
+                continue
+            unit.is_tried = True
+            if found := self.trials.problem(PolicySet(unit.policies)):
+                unit.fall_back([PolicyError(found.why, unit.place)])
+                unit.again_at = found.again_at
+                is_right = False
         return is_right
 
     def _blame(self, error: EnforcerError) -> None:

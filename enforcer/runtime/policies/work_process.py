@@ -12,11 +12,15 @@ import contextlib
 import gc
 import os
 import pickle
+import resource
 import select
 import signal
 import socket
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
+
+import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.libbpf.child import end_with
@@ -24,7 +28,7 @@ from enforcer.libbpf.child import end_with
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["apart"]
+__all__ = ["Limits", "WorkEnded", "apart"]
 
 _T = TypeVar("_T")
 _IDLE: Final = 100  # milliseconds between two looks at what else there is to do
@@ -33,12 +37,43 @@ _HEAD: Final = struct.Struct("Q")
 """In front of the answer: its length in bytes."""
 
 
-def apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
+@attrs.frozen
+class Limits:
+    """
+    What a process may take.
+
+    Attributes:
+        seconds: of a processor, so that it does not matter how busy the machine is.
+        memory: bytes beside what the process has when it begins.
+    """
+
+    seconds: int
+    memory: int
+
+
+class WorkEnded(EnforcerError):
+    """
+    The process came to an end without an answer.
+
+    *ending* says by what, and *is_late* whether it had used up its seconds.
+    """
+
+    def __init__(self, code: int | None) -> None:
+        self.ending = _ending(code)
+        self.is_late = code == -signal.SIGXCPU
+        super().__init__(
+            f"the process that works on policies ended without an answer ({self.ending}): "
+            "is memory short?"
+        )
+
+
+def apart(work: Callable[[], _T], idle: Callable[[], None], limits: Limits | None = None) -> _T:
     """
     Do *work* in a process of its own; *idle* is called now and then meanwhile.
 
     Raises:
-        EnforcerError: of *work*; or there can be no process, or it came to an end.
+        WorkEnded: the process came to an end, for example because it exceeded *limits*.
+        EnforcerError: of *work*; or there can be no process.
     """
     try:
         # Sockets: the end of a pipe that is read could be opened for writing in /proc/PID/fd, and what is read is
@@ -48,7 +83,7 @@ def apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
         raise _not_begun(error) from error
     with here:
         with there:
-            child = _forked(work, here, there)
+            child = _forked(work, here, there, limits)
         is_ending = False
         try:
             poll = select.poll()
@@ -64,10 +99,7 @@ def apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
                     os.kill(child, signal.SIGKILL)
             code = _ended(child)
     if answer is None:
-        raise EnforcerError(
-            f"the process that works on policies ended without an answer ({_ending(code)}): "
-            "is memory short?"
-        )
+        raise WorkEnded(code)
     found: Any = pickle.loads(answer)  # noqa: S301 - from our own child
     if isinstance(found, EnforcerError):
         raise found
@@ -75,7 +107,9 @@ def apart(work: Callable[[], _T], idle: Callable[[], None]) -> _T:
     return made
 
 
-def _forked(work: Callable[[], object], here: socket.socket, there: socket.socket) -> int:
+def _forked(
+    work: Callable[[], object], here: socket.socket, there: socket.socket, limits: Limits | None
+) -> int:
     # fork: what is read is what this process would read, and nothing is imported again. Not by multiprocessing.Process,
     # which keeps four descriptors open for good where there can be no process.
     parent = os.getpid()
@@ -85,7 +119,7 @@ def _forked(work: Callable[[], object], here: socket.socket, there: socket.socke
         except OSError as error:
             raise _not_begun(error) from error
         if not child:
-            _serve(work, parent, here, there)
+            _serve(work, parent, here, there, limits)
     return child
 
 
@@ -138,12 +172,18 @@ def _ending(code: int | None) -> str:
 
 
 def _serve(
-    work: Callable[[], object], parent: int, here: socket.socket, there: socket.socket
+    work: Callable[[], object],
+    parent: int,
+    here: socket.socket,
+    there: socket.socket,
+    limits: Limits | None,
 ) -> NoReturn:
     """Do *work*, write what comes of it, and end, whatever happens."""
     code = 1
     try:
         _settle(parent, here)
+        if limits is not None:
+            _limit(limits)
         answer: object
         try:
             answer = work()
@@ -155,6 +195,8 @@ def _serve(
             there.sendall(made)
         code = 0
     except BaseException as bug:  # noqa: BLE001 - it costs this process and nothing else
+        if limits is not None and isinstance(bug, MemoryError):
+            os._exit(code)  # as was to be expected
         import traceback  # noqa: PLC0415 (for bugs)
 
         # A standard error that nobody reads may never take this. So nobody waits for the answer any more, and then not
@@ -181,3 +223,20 @@ def _settle(parent: int, here: socket.socket) -> None:
     # A model of ten thousand rules is millions of objects in no cycle, looked through again and again
     # while it grows: a fifth of the time. The process ends before that could be missed.
     gc.disable()
+
+
+def _limit(limits: Limits) -> None:
+    """Let this process have no more than *limits*, and leave no core; without them if the machine does not let it."""
+    signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # whoever started the daemon may ignore it
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+    most = pages * resource.getpagesize() + limits.memory
+    for kind, number in (
+        (resource.RLIMIT_AS, most),
+        (resource.RLIMIT_CPU, limits.seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        hardest = resource.getrlimit(kind)[1]
+        if hardest == resource.RLIM_INFINITY or number < hardest:
+            # The hard limit of seconds stays: at that one the kernel kills, and does not say why.
+            with contextlib.suppress(OSError, ValueError):
+                resource.setrlimit(kind, (number, hardest))
