@@ -3,7 +3,8 @@
 What a test does with a searcher: the control, what was found before, and then new sequences for a while.
 
 ``ENFORCER_HUNT`` is the seconds, ``ENFORCER_HUNT_SEED`` the seed; without it each run has another, except in what every
-change must pass, which has the same sequences each time.
+change must pass, which has the same sequences each time. ``ENFORCER_HUNT_FIRST`` is the first sequence, to go on where a
+hunt has ended.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def hunt(searcher: Searcher, name: str, success: float = 0.01, share: float = 1)
     for title, lines in corpus(name):
         report = searcher.replay(lines)
         assert not report.code, f"{title}: {report.finding}"
-    report = searcher.search(seed(), seconds=seconds() * share)
+    first = int(os.environ.get("ENFORCER_HUNT_FIRST", "0"))
+    report = searcher.search(seed(), seconds=seconds() * share, first=first)
     print(f"hunt: {report}")
     assert not report.code, _told(searcher, report)
     # A few steps of a kind say nothing of it.
