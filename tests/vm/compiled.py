@@ -68,6 +68,8 @@ _NAMES = (
     "hunt/names.h",
     "hunt/names_files.c",
     "hunt/names_mounts.c",
+    "hunt/names_pair.c",
+    "hunt/names_rings.c",
     "hunt/names_world.c",
 )
 _PROCESSES = (

@@ -20,7 +20,8 @@
 
 #define HUNT_DICE 4 /* of a step, each below HUNT_SIDES */
 #define HUNT_SIDES 65536
-#define HUNT_IDLE (-100000L) /* the step had nothing to act on */
+#define HUNT_IDLE (-100000L)	/* the step had nothing to act on */
+#define HUNT_LACKING (-100001L) /* the kernel has no means for the step, so it was not tried */
 
 /* Exit codes, of a whole run and of a replay. */
 enum hunt_code {
@@ -34,7 +35,7 @@ enum hunt_code {
 
 struct hunt_step {
 	const char *name;
-	/* Returns 0 or more if it succeeded, else a negative errno or HUNT_IDLE. */
+	/* Returns 0 or more if it succeeded, else a negative errno, HUNT_IDLE or HUNT_LACKING. */
 	long (*run)(const uint32_t *dice);
 	unsigned int weight; /* how often, against the others; 0 counts as 1 */
 };

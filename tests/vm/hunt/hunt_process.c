@@ -126,7 +126,9 @@ static void make_step(const struct step *step)
 	shared->begun++;
 	long result = kind->run(dice);
 
-	if (result == HUNT_IDLE)
+	if (result == HUNT_LACKING)
+		count->tried--;
+	else if (result == HUNT_IDLE)
 		count->idle++;
 	else if (result >= 0)
 		count->succeeded++;
@@ -134,9 +136,10 @@ static void make_step(const struct step *step)
 		count->refused++;
 	if (options.verbose)
 		dprintf(2, "        = %s\n",
-			result == HUNT_IDLE ? "idle"
-			: result < 0	    ? strerrorname_np((int)-result) ?: "?"
-					    : "done");
+			result == HUNT_IDLE	 ? "idle"
+			: result == HUNT_LACKING ? "not in this kernel"
+			: result < 0		 ? strerrorname_np((int)-result) ?: "?"
+						 : "done");
 }
 
 static void perform(void)
@@ -146,8 +149,9 @@ static void perform(void)
 	in_sequence = true;
 	if (hunt->begin)
 		hunt->begin(sequence.role);
-	for (uint32_t at = 0; at < sequence.length && !shared->code; at++) {
-		make_step(&sequence.steps[at]);
+	/* A step may leave the next to another process. */
+	while (shared->begun < sequence.length && !shared->code) {
+		make_step(&sequence.steps[shared->begun]);
 		if (hunt->look)
 			hunt->look();
 	}

@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define STRANGER 1234
-
 /* The test writes HELD over the end of this in held/prog: then it knows what it is without a path. */
 static volatile const char mark[] = "this program is FREE";
 
@@ -31,7 +29,7 @@ static int namespaces[2] = { -1, -1 };
 int places[PLACES];
 int proc;
 
-bool is_innocent;
+bool is_innocent, has_rings, folds;
 
 static const char *const names[] = {
 	"held/secret",	   "free/secret",     "work/a",	    "held/data",
@@ -68,8 +66,21 @@ const char *bare_name(uint32_t die)
 	return one_of(names, HUNT_SIZE(names), die);
 }
 
+static char capital(char letter)
+{
+	return letter >= 'a' && letter <= 'z' ? (char)(letter - 'a' + 'A') : letter;
+}
+
 static const char *say(const char *place, uint32_t form, char *room)
 {
+	char folded[64];
+
+	if (folds && form / 72 % 3 == 1) {
+		snprintf(folded, sizeof(folded), "%s", place);
+		for (char *letter = folded; *letter; letter++)
+			*letter = capital(*letter);
+		place = folded;
+	}
 	switch (form % 12) {
 	case 1:
 		snprintf(room, PATH, "/proc/self/root%s/%s", base, place);
@@ -157,6 +168,7 @@ static void prepare(int argc, char **argv)
 	secret = argv[1];
 	umask(0);
 	must(!chdir(base), base);
+	folds = !access("HELD/SECRET", F_OK);
 	proc = open("/proc", O_PATH | O_DIRECTORY);
 	must(proc >= 0, "/proc");
 	memset(places, -1, sizeof(places));
@@ -165,7 +177,7 @@ static void prepare(int argc, char **argv)
 
 static void write_map(const char *file, const char *text)
 {
-	int fd = open(file, O_WRONLY);
+	int fd = openat(proc, file, O_WRONLY);
 
 	if (fd >= 0 && write(fd, text, strlen(text)) < 0)
 		hunt_say("%s: %m", file);
@@ -176,11 +188,11 @@ void write_maps(unsigned int uid, unsigned int gid)
 {
 	char map[32];
 
-	write_map("/proc/self/setgroups", "deny");
+	write_map("self/setgroups", "deny");
 	snprintf(map, sizeof(map), "0 %u 1", uid);
-	write_map("/proc/self/uid_map", map);
+	write_map("self/uid_map", map);
 	snprintf(map, sizeof(map), "0 %u 1", gid);
-	write_map("/proc/self/gid_map", map);
+	write_map("self/gid_map", map);
 }
 
 long keep_namespace(uint32_t die)
@@ -217,8 +229,12 @@ static void open_some(void)
 static void begin(uint32_t role)
 {
 	is_innocent = role / 3 % 4 == 0;
+	has_rings = role / 12 % 3 == 1;
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		hunt_broken("no mounts of its own: %m");
+	/* A name that has lost its base is one of the machine's, which is to stay as it is. */
+	if (mount(NULL, "/", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL))
+		hunt_broken("the root is not read only: %m");
 	if (role % 3 && (setgroups(0, NULL) || setresgid(STRANGER, STRANGER, STRANGER) ||
 			 setresuid(STRANGER, STRANGER, STRANGER)))
 		hunt_broken("no other user: %m");
@@ -243,7 +259,7 @@ static void finish(void)
 
 int main(int argc, char **argv)
 {
-	static struct hunt_step steps[FILE_STEPS + MOUNT_STEPS];
+	static struct hunt_step steps[FILE_STEPS + MOUNT_STEPS + PAIR_STEPS + RING_STEPS];
 	const struct hunt it = {
 		.steps = steps,
 		.count = HUNT_SIZE(steps),
@@ -258,7 +274,10 @@ int main(int argc, char **argv)
 
 	if (argc == 2 && !strcmp(argv[1], "ran"))
 		bear_witness();
-	memcpy(steps, file_steps, sizeof(file_steps));
-	memcpy(steps + FILE_STEPS, mount_steps, sizeof(mount_steps));
+	struct hunt_step *next = mempcpy(steps, file_steps, sizeof(file_steps));
+
+	next = mempcpy(next, mount_steps, sizeof(mount_steps));
+	next = mempcpy(next, pair_steps, sizeof(pair_steps));
+	mempcpy(next, ring_steps, sizeof(ring_steps));
 	return hunt_main(&it, argc, argv);
 }

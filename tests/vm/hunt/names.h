@@ -12,10 +12,17 @@
 
 extern const char *base;
 extern int places[PLACES];
-extern int proc; /* the directory, for where no step leads to it any more */
+extern int proc;      /* the directory, for where no step leads to it any more */
+#define STRANGER 1234 /* the user who is not root */
+
+/* Directories below the base find a name in capital letters, too. */
+extern bool folds;
 
 /* The sequence names nothing that is held: no refusal is right then. */
 extern bool is_innocent;
+
+/* Requests of io_uring are made. Threads that serve them keep the process from new namespaces. */
+extern bool has_rings;
 
 /* What a system call returned, or its negative errno. A refusal is a finding in a sequence that names nothing held. */
 long result(long value);
@@ -56,7 +63,10 @@ void renew_world(void);
 #define GUARDED 899 /* the descriptor of held/data, and below it those of all that is held */
 
 #define FILE_STEPS 19
-#define MOUNT_STEPS 13
-extern const struct hunt_step file_steps[FILE_STEPS], mount_steps[MOUNT_STEPS];
+#define MOUNT_STEPS 14
+#define PAIR_STEPS 3
+#define RING_STEPS 1
+extern const struct hunt_step file_steps[FILE_STEPS], mount_steps[MOUNT_STEPS],
+	pair_steps[PAIR_STEPS], ring_steps[RING_STEPS];
 
 #endif

@@ -6,10 +6,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Mounts are of directories for the most part. */
@@ -146,6 +149,61 @@ static long do_open_tree(const uint32_t *dice)
 	return fd;
 }
 
+/* The namespace in which the stranger is root, or -1. */
+static int make_users(void)
+{
+	pid_t child = syscall(SYS_clone, CLONE_FILES | SIGCHLD, 0, 0, 0, 0);
+	int status;
+
+	if (!child) {
+		uid_t uid = getuid() ?: STRANGER;
+		gid_t gid = getgid() ?: STRANGER;
+
+		/* Without a number for the stranger, a namespace of users has root alone. */
+		if (setresgid(gid, gid, gid) || setresuid(uid, uid, uid)) {
+			uid = getuid();
+			gid = getgid();
+		}
+		prctl(PR_SET_DUMPABLE, 1);
+		if (unshare(CLONE_NEWUSER))
+			_exit(0);
+		write_maps(uid, gid);
+		/* The parent has this descriptor, too. */
+		status = openat(proc, "self/ns/user", O_RDONLY);
+		_exit(status < 0 ? 0 : status);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0 || !WEXITSTATUS(status))
+		return -1;
+	return WEXITSTATUS(status);
+}
+
+static long do_idmap(const uint32_t *dice)
+{
+	struct mount_attr attr = { .attr_set = MOUNT_ATTR_IDMAP };
+	char room[PATH];
+	int fd = syscall(SYS_open_tree, AT_FDCWD, place(dice[0], room),
+			 OPEN_TREE_CLONE | (dice[2] % 2 ? AT_RECURSIVE : 0));
+	int users = fd < 0 ? -1 : make_users();
+
+	hunt_say("idmap %s %d %d", room, fd, users);
+	if (users < 0) {
+		close(fd);
+		return -EPERM;
+	}
+	attr.userns_fd = (uint64_t)users;
+	long value = result(syscall(SYS_mount_setattr, fd, "",
+				    AT_EMPTY_PATH | (dice[2] % 2 ? AT_RECURSIVE : 0), &attr,
+				    sizeof(attr)));
+
+	close(users);
+	if (value) {
+		close(fd);
+		return value;
+	}
+	view = dice[1];
+	return keep(dice[1], fd);
+}
+
 static long do_move_mount(const uint32_t *dice)
 {
 	char room[PATH];
@@ -177,5 +235,5 @@ const struct hunt_step mount_steps[] = {
 	{ "tmpfs", do_tmpfs, 2 },	  { "overlay", do_overlay, 2 },
 	{ "change", do_change, 1 },	  { "umount", do_umount, 2 },
 	{ "open_tree", do_open_tree, 3 }, { "move_mount", do_move_mount, 3 },
-	{ "pivot", do_pivot, 1 },
+	{ "pivot", do_pivot, 1 },	  { "idmap", do_idmap, 2 },
 };

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,6 +111,16 @@ static void make_directory(const char *path)
 		hunt_broken("%s: %m", path);
 }
 
+/* Give a name back the letters that it had, where a directory folds case. */
+static int spell(const char *directory, const char *from, const char *to)
+{
+	char wrong[PATH], right[PATH];
+
+	snprintf(wrong, sizeof(wrong), "%s/%s", directory, from);
+	snprintf(right, sizeof(right), "%s/%s", directory, to);
+	return folds ? rename(wrong, right) : -1;
+}
+
 /* Have a directory with nothing but what has these names. */
 static void tidy(const char *path, const char *const *names, size_t count)
 {
@@ -123,7 +134,9 @@ static void tidy(const char *path, const char *const *names, size_t count)
 		bool is_known = !strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..");
 
 		for (size_t i = 0; i < count; i++)
-			is_known |= !strcmp(entry->d_name, names[i]);
+			is_known |= !strcmp(entry->d_name, names[i]) ||
+				    (!strcasecmp(entry->d_name, names[i]) &&
+				     !spell(path, entry->d_name, names[i]));
 		if (is_known)
 			continue;
 		snprintf(inner, sizeof(inner), "%s/%s", path, entry->d_name);
