@@ -60,6 +60,12 @@ def read(lower: str) -> None:
 
 
 @ATTEMPTS.add
+def run(upper: str) -> None:
+    program = _shown(upper) + "/run"
+    os.execv(program, [program])
+
+
+@ATTEMPTS.add
 def write(upper: str) -> None:
     os.write(os.open(_shown(upper) + "/write", os.O_WRONLY), b"changed")
 

@@ -25,6 +25,7 @@ _TMPFS = Path("/srv/layers")
 _BASE = _TMPFS / "tree"
 _DIRECT = {
     "read": "cat {}/read",
+    "run": "{}/run",
     "write": "echo changed > {}/write",
     "truncate": "truncate -s 1 {}/truncate",
     "chmod": "chmod 711 {}/chmod",
@@ -75,6 +76,8 @@ def _fill(directory: Path) -> None:
         (directory / name).write_bytes(_SECRET)
     for name in ("chown", "link"):
         (directory / name).write_bytes(_SECRET)
+    (directory / "run").write_text("#!/bin/sh\necho ran\n")
+    (directory / "run").chmod(0o755)
     (directory / "rmdir").mkdir()
     (directory.with_name(f"{directory.name}-around") / "work").mkdir(parents=True)
     (directory.with_name(f"{directory.name}-around") / "work/file").write_bytes(_SECRET)
