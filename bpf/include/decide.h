@@ -266,6 +266,8 @@ static long enf_strictest_one(__u32 i, void *arg)
 	if (best & ENF_BEST_UNKNOWN) {
 		action = row->on_error == ENF_ERR_LOG ? ENF_ACT_LOG : ENF_ACT_DENY;
 		flags = ENF_VF_ON_ERROR;
+		if (s->unknown & ENF_BIT(ENF_DIM_PATH))
+			flags |= ENF_VF_NO_NAME;
 	}
 	enf_note_match(&s->matches, policy, enf_match_of(row, id, s->op, action, flags));
 	if (row->flags & ENF_RF_AUDIT) {

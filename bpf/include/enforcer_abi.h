@@ -273,6 +273,7 @@ enum enf_on_error {
 #define ENF_RF_FAVOURS 0x20 /* a match is in favour of who acts: it must hold in every view */
 
 #define ENF_VF_ON_ERROR 0x01 /* an operand was unknown; the rule's onError decided */
+#define ENF_VF_NO_NAME 0x02  /* the path was, by the name that decided: others may be known */
 
 /* ---- The image ---------------------------------------------------------------------------- */
 /* All offsets count bytes from the start of the image and are multiples of 8. */

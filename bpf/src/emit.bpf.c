@@ -234,6 +234,8 @@ __attribute__((noinline)) int enf_fill_verdict(struct enf_event *e, struct enf_s
 	e->error = enforced ? v->error : 0;
 	e->signal = enforced && d->action == ENF_ACT_KILL ? v->signal : 0;
 	e->suppressed = d->suppressed;
+	if ((enforced ? v->flags : v->audit_flags) & ENF_VF_NO_NAME)
+		e->unknown |= ENF_BIT(ENF_DIM_PATH);
 	for (int i = 0; i < ENF_ROW_MARKS; i++)
 		e->mark_at[i] = 0;
 	if ((enforced ? v->row_flags : v->audit_row_flags) & ENF_RF_WITHIN)

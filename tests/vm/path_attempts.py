@@ -218,12 +218,16 @@ def open_tree(path: str) -> None:
 
 
 @WAYS.add
-def file_handle(path: str) -> None:
+def file_handle(path: str, *elsewhere: str) -> None:
+    """Open by a handle, through the mount of its directory or one of another in a namespace of one's own."""
     handle = ctypes.create_string_buffer(struct.pack("Ii", 128, 0), 8 + 128)
-    mount = ctypes.byref(ctypes.c_int())
+    told = ctypes.byref(ctypes.c_int())
     name = path.encode()
-    check(LIBC.syscall(_SYS_NAME_TO_HANDLE, AT_FDCWD, name, handle, mount, 0))
-    directory = os.open(dirname(path), os.O_RDONLY)
+    check(LIBC.syscall(_SYS_NAME_TO_HANDLE, AT_FDCWD, name, handle, told, 0))
+    for shown in elsewhere:
+        own_mounts()
+        mount(shown, shown, "", MS_BIND)
+    directory = os.open(*elsewhere or (dirname(path),), os.O_RDONLY)
     fd = check(LIBC.syscall(_SYS_OPEN_BY_HANDLE, directory, handle, os.O_RDONLY))
     os.write(1, os.read(fd, 100))
 

@@ -91,6 +91,12 @@ def _read(way: str, path: Path) -> subprocess.CompletedProcess[bytes]:
     return attempter.make(_SCRIPT, way, str(path))
 
 
+def _read_elsewhere() -> subprocess.CompletedProcess[bytes]:
+    """Read what no rule is about, through a mount that does not contain it."""
+    elsewhere = str(_TMPFS / "hard")
+    return attempter.make(_SCRIPT, "file_handle", str(_TMPFS / "vault/neighbour"), elsewhere)
+
+
 def _make_beyond() -> int:
     """Make a file whose path is longer than any path may be; return its directory."""
     directory = os.open(_TMPFS / "tree", os.O_RDONLY)
@@ -127,6 +133,7 @@ def controls(tmp_path_factory) -> dict[object, subprocess.CompletedProcess[bytes
         found[case.values] = _read(str(way), Path(str(base)) / _TARGETS[str(target)])
     for name in (_DEEP, _LONG):
         found[name] = attempt("cat", str(_TMPFS / name))
+    found["elsewhere"] = _read_elsewhere()
     return found
 
 
@@ -178,6 +185,18 @@ def test_neighbour_is_read(way, controls, daemon):
     result = _read(way, _TMPFS / "vault/neighbour")
 
     assert (0, _SECRET) == (result.returncode, result.stdout), result.stderr
+
+
+def test_a_record_tells_which_of_two_names_is_unknown(controls, daemon):
+    """The host has a name for the file, and the mount by which it was reached has none: onError decides."""
+    assert (0, _SECRET) == (controls["elsewhere"].returncode, controls["elsewhere"].stdout)
+
+    result = _read_elsewhere()
+    record = daemon.wait_for(lambda event: event.get("onError"))
+
+    assert (_ERROR, b"") == (result.returncode, result.stdout), result.stderr
+    assert ["path"] == record["object"]["unknown"]
+    assert f"{_TMPFS}/vault/neighbour" == record["object"]["path"]
 
 
 def test_a_number_that_is_given_again_permits_nothing(daemon, reused):
