@@ -17,13 +17,20 @@
 
 static struct {
 	int fd;
-	bool is_polled; /* by a thread of the kernel, which submits what it finds */
-	int creator;	/* the number of the credentials with which the ring was made */
+	bool is_polled; /* by a thread of the kernel, which submits what it finds as the maker of the ring */
+	pid_t maker;
+	int creator; /* the number of the credentials with which the ring was made */
 	char *words;
 	struct io_sqring_offsets sq;
 	struct io_cqring_offsets cq;
 	struct io_uring_sqe *requests;
 } ring = { .fd = -1 };
+
+/* What a request points to. The thread looks in its maker's memory, also for the other process (names_pair.c). */
+static struct letter {
+	char from[PATH], to[PATH], bytes[256];
+	struct open_how how;
+} *letter;
 
 static uint32_t *word(uint32_t offset)
 {
@@ -45,7 +52,10 @@ static long make_ring(bool is_polled)
 	void *requests = mmap(NULL, ENTRIES * sizeof(*ring.requests), PROT_READ | PROT_WRITE,
 			      MAP_SHARED, fd, IORING_OFF_SQES);
 
-	if (words == MAP_FAILED || requests == MAP_FAILED) {
+	if (!letter)
+		letter = mmap(NULL, sizeof(*letter), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (words == MAP_FAILED || requests == MAP_FAILED || letter == MAP_FAILED) {
 		close(fd);
 		return -ENOMEM;
 	}
@@ -53,6 +63,7 @@ static long make_ring(bool is_polled)
 		close(ring.fd);
 	ring.fd = fd;
 	ring.is_polled = is_polled;
+	ring.maker = getpid();
 	ring.words = words;
 	ring.sq = params.sq_off;
 	ring.cq = params.cq_off;
@@ -101,12 +112,16 @@ static const uint32_t flags[] = { O_RDONLY,	      O_RDWR,
 				  O_RDWR | O_CREAT,   O_PATH,
 				  O_WRONLY | O_TRUNC, O_RDONLY | O_DIRECTORY };
 
+static bool takes_descriptor(uint8_t request)
+{
+	return request == IORING_OP_READ || request == IORING_OP_WRITE ||
+	       request == IORING_OP_OPENAT2;
+}
+
 static long do_ring(const uint32_t *dice)
 {
 	struct io_uring_sqe request = { .opcode = HUNT_PICK(requests, dice[3]) };
-	struct open_how how = { .flags = HUNT_PICK(flags, dice[1]) };
 	uint32_t rest = dice[3] / HUNT_SIZE(requests);
-	char room[PATH], other[PATH], bytes[256];
 	long made = 0;
 
 	if (!has_rings)
@@ -117,38 +132,46 @@ static long do_ring(const uint32_t *dice)
 		return HUNT_LACKING;
 	if (ring.fd < 0)
 		return made;
-	how.mode = how.flags & O_CREAT ? 0666 : 0;
+	/* Descriptors are then those of the other process. */
+	bool is_elsewhere = ring.is_polled && ring.maker != getpid();
+
+	if (is_elsewhere && takes_descriptor(request.opcode))
+		return HUNT_IDLE;
+	letter->how = (struct open_how){ .flags = HUNT_PICK(flags, dice[1]) };
+	letter->how.mode = letter->how.flags & O_CREAT ? 0666 : 0;
 	request.flags = rest % 3 ? 0 : IOSQE_ASYNC;
 	request.personality = rest % 5 || ring.creator < 0 ? 0 : ring.creator;
 	request.fd = AT_FDCWD;
-	request.addr = address(name(dice[0], room));
+	request.addr = address(name(dice[0], letter->from));
 	switch (request.opcode) {
 	case IORING_OP_OPENAT:
-		request.open_flags = how.flags;
-		request.len = how.mode;
+		request.open_flags = letter->how.flags;
+		request.len = letter->how.mode;
 		break;
 	case IORING_OP_OPENAT2:
 		request.fd = at(dice[2] / PLACES);
-		request.addr = address(strcpy(room, bare_name(dice[0])));
-		request.len = sizeof(how);
-		request.off = address(&how);
+		request.addr = address(strcpy(letter->from, bare_name(dice[0])));
+		request.len = sizeof(letter->how);
+		request.off = address(&letter->how);
 		break;
 	case IORING_OP_READ:
 	case IORING_OP_WRITE:
 		if (at(dice[0]) < 0)
 			return HUNT_IDLE;
 		request.fd = at(dice[0]);
-		request.addr = address(request.opcode == IORING_OP_READ ? bytes : EVIL);
-		request.len = request.opcode == IORING_OP_READ ? sizeof(bytes) : strlen(EVIL);
+		request.addr = address(request.opcode == IORING_OP_READ ? letter->bytes : EVIL);
+		request.len =
+			request.opcode == IORING_OP_READ ? sizeof(letter->bytes) : strlen(EVIL);
 		break;
 	case IORING_OP_LINKAT:
 		if (dice[2] % 4 == 0 && at(dice[2]) >= 0)
-			snprintf(room, sizeof(room), "/proc/self/fd/%d", at(dice[2]));
+			snprintf(letter->from, sizeof(letter->from), "/proc/self/fd/%d",
+				 at(dice[2]));
 		request.hardlink_flags = AT_SYMLINK_FOLLOW;
 		/* fallthrough */
 	case IORING_OP_RENAMEAT:
 	case IORING_OP_SYMLINKAT:
-		request.addr2 = address(name(dice[1], other));
+		request.addr2 = address(name(dice[1], letter->to));
 		if (request.opcode != IORING_OP_SYMLINKAT)
 			request.len = AT_FDCWD;
 		if (request.opcode == IORING_OP_RENAMEAT && dice[2] % 3 == 0)
@@ -158,19 +181,19 @@ static long do_ring(const uint32_t *dice)
 		request.unlink_flags = dice[1] % 3 ? 0 : AT_REMOVEDIR;
 		break;
 	case IORING_OP_MKDIRAT:
-		request.addr = address(directory(dice[0], room));
+		request.addr = address(directory(dice[0], letter->from));
 		request.len = 0777;
 		break;
 	}
-	hunt_say("ring %d: %u fd %d %s %#x", ring.fd, request.opcode, request.fd, room,
+	hunt_say("ring %d: %u fd %d %s %#x", ring.fd, request.opcode, request.fd, letter->from,
 		 request.flags);
 	made = submit(&request);
 	switch (request.opcode) {
 	case IORING_OP_READ:
-		return seen(bytes, made, "ring");
+		return seen(letter->bytes, made, "ring");
 	case IORING_OP_OPENAT:
 	case IORING_OP_OPENAT2:
-		return made < 0 ? made : keep(dice[2], made);
+		return made < 0 || is_elsewhere ? made : keep(dice[2], made);
 	default:
 		return made;
 	}
