@@ -114,7 +114,7 @@ def searchers(scratch, tmp_path_factory) -> Iterator[Mapping[str, Searcher]]:
 def control(searchers) -> None:
     """What they find before there is an engine."""
     for searcher in searchers.values():
-        campaign.control(searcher, sequences=200, floor=15)
+        campaign.control(searcher, sequences=200, floor=5)
 
 
 @pytest.fixture(scope="module")
