@@ -41,7 +41,7 @@ def _policy(bases: Sequence[Path]) -> str:
         paths = ", ".join(f"{base}/{name}" for base in bases for name in names)
         lines += [f"    match: {{path: [{paths}]}}"]
         lines += ["    action: {deny: {errno: EDOM}}"]
-        lines += ["    rateLimit: 1/s"]  # records took a fifth of the processor
+        lines += ["    rateLimit: 1/s"]
     return "\n".join(lines) + "\n"
 
 
