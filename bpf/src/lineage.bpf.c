@@ -115,9 +115,7 @@ static __always_inline int enf_runs_copy(struct linux_binprm *bprm)
 static __always_inline __u32 enf_is_of_host(const struct enf_image *image,
 					    const struct enf_task *own, struct linux_binprm *bprm)
 {
-	__u64 ns = (__u64)BPF_CORE_READ(bpf_get_current_task_btf(), nsproxy, mnt_ns);
-
-	if (!enf_is_host_ns(ns))
+	if (!enf_is_host_ns(enf_own_ns()))
 		return 0;
 	if (own->generation == image->generation && image->container_atom != ENF_NONE &&
 	    !(own->flags & ENF_SF_CONTAINED))

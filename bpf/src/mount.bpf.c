@@ -282,17 +282,15 @@ static __always_inline int enf_is_first(__u64 mnt)
 SEC("lsm/move_mount")
 int BPF_PROG(enf_move_mount, const struct path *from, const struct path *to, int ret)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
 	struct enf_access a = {};
-	__u64 mnt = 0, ns = 0, own = 0;
+	__u64 mnt = 0, ns = 0;
 	int error;
 
 	if (ret)
 		return ret;
 	enf_read(mnt, &from->mnt);
 	enf_read(ns, enf_mount(mnt) + enf_offset(struct mount, mnt_ns));
-	own = (__u64)BPF_CORE_READ(t, nsproxy, mnt_ns);
-	if (ns == own) {
+	if (ns == enf_own_ns()) {
 		error = enf_act_away(&a, mnt, ENF_OP_MOVE_MOUNT);
 		if (error)
 			return error;
