@@ -115,7 +115,7 @@ def searchers(scratch, tmp_path_factory) -> Iterator[Mapping[str, Searcher]]:
 def control(searchers) -> None:
     """What they find before there is an engine."""
     for searcher in searchers.values():
-        campaign.control(searcher, sequences=200, floor=5)
+        campaign.control(searcher, sequences=200, floor=5, share=20 / 300)
 
 
 @pytest.fixture(scope="module")

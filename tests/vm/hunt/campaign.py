@@ -53,11 +53,20 @@ def corpus(name: str) -> Iterator[tuple[str, list[str]]]:
         yield path.stem, steps_of(path)
 
 
-def control(searcher: Searcher, sequences: int, floor: int) -> Report:
-    """Without a policy the oracle sees forbidden effects: *floor* in *sequences* at least."""
+def control(searcher: Searcher, sequences: int, floor: int, share: float = 0) -> Report:
+    """
+    Without a policy the oracle sees forbidden effects.
+
+    Args:
+        searcher: has been prepared, and no policy is active.
+        sequences: the most that are made; a slow machine makes fewer.
+        floor: the fewest findings of all.
+        share: the fewest findings per sequence that was made.
+    """
     report = searcher.search(1, seconds=_CONTROL_SECONDS, sequences=sequences, is_control=True)
     print(f"control: {report}")
-    assert report.findings >= floor, f"without a policy {report.findings} findings: {report}"
+    least = max(floor, share * report.sequences)
+    assert report.findings >= least, f"without a policy {report.findings} findings: {report}"
     return report
 
 
