@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Final, TypedDict
 import attrs
 
 from enforcer.kube.errors import printable
+from enforcer.own_memory import address_space
 from enforcer.webhook.checker import decide
 from enforcer.webhook.review import Review, ReviewError, answer
 from enforcer.webhook.verdict import Outcome, Verdict
@@ -200,8 +201,7 @@ def _write(writing: int, found: object) -> None:
 def _limit(limits: Limits) -> None:
     """Let this process have no more than *limits*, and write no file."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    most = pages * resource.getpagesize() + limits.memory
+    most = address_space() + limits.memory
     resource.setrlimit(resource.RLIMIT_AS, (most, most))
     seconds = int(limits.seconds) + 2
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))

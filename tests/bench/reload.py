@@ -57,9 +57,9 @@ from enforcer.kernel.ringbuf import RingBuffer
 from enforcer.kernel.session import Session
 from enforcer.kernel.watched import Watched
 from enforcer.libbpf import heap
+from enforcer.own_memory import resident
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 from enforcer.policy.store import Trust
-from enforcer.runtime.control.report import resident_bytes
 from enforcer.runtime.policies import commit, compilation, enforcement
 from enforcer.runtime.policies.compact import CompactCopy
 from enforcer.runtime.policies.compilation import Sources
@@ -232,7 +232,7 @@ class Bench:
                 reload.watch(watch)
             self.reactor.after(_PAUSE, self._change)
             self.reactor.run()
-            return resident_bytes(), sum(session.map_bytes().values())
+            return resident(), sum(session.map_bytes().values())
 
     def _save(self) -> None:
         """Let one rule say something else, as an editor does: beside, then in its place."""

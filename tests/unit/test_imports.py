@@ -23,6 +23,7 @@ LEVELS = {
         "garbage": 0,
         "kernel_counters": 0,
         "mountinfo": 0,
+        "own_memory": 0,
         "places": 0,
         "safe_text": 0,
         "whole_file": 0,

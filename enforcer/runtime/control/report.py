@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import attrs
 
+from enforcer.own_memory import resident
 from enforcer.policy.language.vocabulary import Dim
 from enforcer.policy.model.policy import Verb
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from enforcer.runtime.ports import Hits, KernelSession, PolicyControl
     from enforcer.runtime.records.pipeline import Pipeline
 
-__all__ = ["PolicyFacts", "facts_of", "resident_bytes", "status"]
+__all__ = ["PolicyFacts", "facts_of", "status"]
 
 
 @attrs.frozen
@@ -112,7 +112,7 @@ def status(
         **found,
         **known,
         "memory": {
-            "residentBytes": resident_bytes(),
+            "residentBytes": resident(),
             "mapBytes": sum(map_bytes.values()),
             "maps": map_bytes,
         },
@@ -149,9 +149,3 @@ def health(session: KernelSession, pipeline: Pipeline, uptime: float) -> Health:
         ],
         "kernel": {name.lower(): count for name, count in counted.items()},
     }
-
-
-def resident_bytes() -> int:
-    """Measure the resident memory of this process."""
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    return pages * os.sysconf("SC_PAGESIZE")

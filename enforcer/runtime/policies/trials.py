@@ -63,7 +63,7 @@ class Trials:
         """Return why *policies*, those of one file, cannot be compiled beside others; None: they can."""
         namespaces = {policy.namespace for policy in policies.policies if policy.namespace}
         used = max((self._used.get(each, 0.0) for each in namespaces), default=0.0)
-        # The kernel counts whole seconds. What is left of less is none, or each of many files had one more.
+        # The kernel counts whole seconds. Less than one counts as none: else each further file would get one more.
         if (left := int(self.limits.seconds - used)) < 1:
             return self._in_vain(f"takes more than {self.limits.seconds} s of a processor")
         began = _seconds_of_children()

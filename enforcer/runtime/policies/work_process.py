@@ -17,13 +17,13 @@ import select
 import signal
 import socket
 import struct
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import attrs
 
 from enforcer.errors import EnforcerError
 from enforcer.libbpf.child import end_with
+from enforcer.own_memory import address_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -228,15 +228,15 @@ def _settle(parent: int, here: socket.socket) -> None:
 def _limit(limits: Limits) -> None:
     """Let this process have no more than *limits*, and leave no core; without them if the machine does not let it."""
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # whoever started the daemon may ignore it
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
-    most = pages * resource.getpagesize() + limits.memory
+    most = address_space() + limits.memory
     for kind, number in (
         (resource.RLIMIT_AS, most),
         (resource.RLIMIT_CPU, limits.seconds),
         (resource.RLIMIT_CORE, 0),
     ):
-        hardest = resource.getrlimit(kind)[1]
-        if hardest == resource.RLIM_INFINITY or number < hardest:
-            # The hard limit of seconds stays: at that one the kernel kills, and does not say why.
-            with contextlib.suppress(OSError, ValueError):
+        # Where the machine does not even say what the limits are, it lets none be set either.
+        with contextlib.suppress(OSError, ValueError):
+            hardest = resource.getrlimit(kind)[1]
+            if hardest == resource.RLIM_INFINITY or number < hardest:
+                # The hard limit of seconds stays: at that one the kernel kills, and does not say why.
                 resource.setrlimit(kind, (number, hardest))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 import signal
 import socket
 import sys
@@ -19,7 +20,7 @@ from enforcer.errors import EnforcerError
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.runtime_changes import Overlay
-from enforcer.runtime.policies.work_process import apart
+from enforcer.runtime.policies.work_process import Limits, apart
 
 
 def none(*_: object) -> None:
@@ -89,6 +90,18 @@ def test_half_an_answer_is_none(monkeypatch, whole):
 
     assert before == descriptors()
     assert "whole" == apart(lambda: "whole", none)
+
+
+@pytest.mark.parametrize("call", ["getrlimit", "setrlimit"])
+def test_a_machine_that_lets_it_have_no_limits(call, monkeypatch):
+    """The policies are compiled all the same."""
+
+    def refused(*_):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(resource, call, refused)
+
+    assert "whole" == apart(lambda: "whole", none, Limits(seconds=10, memory=1 << 30))
 
 
 def test_what_fails_beside_it_is_no_error_of_the_work():
