@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from engine import ENFORCER, attempt, python, whole_lines
@@ -29,6 +31,7 @@ from patience import scaled, wait_until
 from enforcer.errors import ControlError
 from enforcer.runtime.control.protocol import CONFIRM, RELOAD, Client
 
+_T = TypeVar("_T")
 _REPOSITORY = Path(__file__).resolve().parents[2]
 _PACKAGING = _REPOSITORY / "packaging"
 _UNIT = "enforcer.service"
@@ -38,6 +41,8 @@ _LOG = Path("/var/log/enforcer/events.json")
 
 # Seconds that are waited for, in the place of the shipped five minutes. Two commands must fit in.
 _WINDOW = round(min(scaled(20.0), 60.0))
+# An attempt at the end of a time is made again, in the next.
+_TRIES = 3
 _POLICY_FILE = Path("/etc/enforcer/policies/vault.yaml")
 
 _PAGE = _REPOSITORY / "docs/locked-out.md"
@@ -495,21 +500,41 @@ def _tries_to_confirm(pid: int) -> None:
         there.send(b".")
 
 
+_AS_ANOTHER_USER = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+
+
+def _while_it_waits(make: Callable[[], _T]) -> _T:
+    """Make an attempt while a change waits for confirmation, and again if the time ran out meanwhile."""
+    for _ in range(_TRIES):
+        if not _is_waiting():
+            until(lambda: is_denied("/srv/vault/other"), "it was confirmed")
+            assert 0 == systemctl("reload", _UNIT).returncode, journal()
+            assert not is_denied("/srv/vault/other")
+        made = make()
+        if _is_waiting():
+            return made
+    pytest.fail(f"an attempt took longer than {_WINDOW} s, {_TRIES} times")
+
+
+def _is_waiting() -> bool:
+    return "unless confirmed" in shown("StatusText")
+
+
 def test_nobody_else_confirms(service: None) -> None:
     """Neither root without the service manager, nor a service that does not reach it, nor another user."""
     _POLICY_FILE.write_text(_POLICY)
     pid = int(shown("MainPID"))
-    began = time.monotonic()
-    assert 0 == systemctl("reload", _UNIT).returncode, journal()
-    assert not is_denied("/srv/vault/other")
 
-    _tries_to_confirm(pid)
-    confined = attempt(
-        "systemd-run", "--quiet", "--wait", "--pipe", "-p", "InaccessiblePaths=/run/systemd/private",
-        "-p", "InaccessiblePaths=-/run/dbus", ENFORCER, "confirm",
+    _while_it_waits(lambda: _tries_to_confirm(pid))
+    confined = _while_it_waits(
+        functools.partial(
+            attempt, "systemd-run", "--quiet", "--wait", "--pipe", "-p",
+            "InaccessiblePaths=/run/systemd/private", "-p", "InaccessiblePaths=-/run/dbus",
+            ENFORCER, "confirm",
+        )
     )  # fmt: skip
     others = [
-        attempt("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *words).returncode
+        _while_it_waits(functools.partial(attempt, *_AS_ANOTHER_USER, *words)).returncode
         for words in (
             ("systemctl", "--no-ask-password", "kill", "--signal=SIGUSR2", _UNIT),
             ("systemctl", "--no-ask-password", "reload", _UNIT),
@@ -518,11 +543,8 @@ def test_nobody_else_confirms(service: None) -> None:
             (ENFORCER, "confirm"),
         )
     ]
-    took = time.monotonic() - began
     until(lambda: is_denied("/srv/vault/other"), "it was confirmed")
 
-    print(f"attempts: {took:.1f} s of {_WINDOW}")
-    assert took < _WINDOW
     assert (2, True) == (confined.returncode, b"service manager" in confined.stderr), (
         confined.stderr
     )
