@@ -374,7 +374,11 @@ def slots_of(engine: Engine) -> tuple[int, int]:
     """Open the map of working memory: of the daemon's, the one with the largest elements of all with so many."""
     found = {}
     for info in Path(f"/proc/{engine.process.pid}/fdinfo").iterdir():
-        facts = dict(line.split(":\t") for line in info.read_text().splitlines() if ":\t" in line)
+        try:
+            lines = info.read_text().splitlines()
+        except FileNotFoundError:
+            continue  # closed since the directory was listed; the daemon keeps its maps
+        facts = dict(line.split(":\t") for line in lines if ":\t" in line)
         if "map_id" in facts and int(facts["max_entries"]) == _abi.ENF_SCRATCHES:
             found[int(facts["value_size"])] = int(facts["map_id"])
     size = max(found)
