@@ -51,7 +51,9 @@ def _policy(base: Path, nameless: str) -> str:
     for which in which_ones:
         lines += _rule("exec: {}", which, ours)
         lines += _rule("file: mmapExec", which, ours, others)
-    lines += _rule("memory: any", ours, others)
+    # It would refuse memfds, too, and hide that the rules on them do not.
+    if nameless == "fileless":
+        lines += _rule("memory: any", ours, others)
     lines += _rule("process: [ptrace, traceme]", ours)
     lines += _rule("process: setuid", "newUid: 4242", ours)
     lines += _rule("process: setgid", "newGid: 4343", ours)

@@ -33,7 +33,7 @@ const char *secret_text;
 bool only_memfds;
 int places[PLACES];
 struct standing standing = { false, false, FORBIDDEN_USER, FORBIDDEN_GROUP };
-const unsigned char foreign_code[6] = { 0xb8, 42, 0, 0, 0, 0xc3 };
+const unsigned char foreign_code[6] = { 0xb8, FOREIGN_ANSWER, 0, 0, 0, 0xc3 };
 
 static const char *const names[] = {
 	"bin/code", "work/code", "memory/code", "work/prog", "memory/prog",
@@ -110,7 +110,7 @@ static bool is_a_function(const void *code)
 	return !memcmp(bytes, foreign_code, sizeof(bytes));
 }
 
-long call(const void *code, const char *how)
+long call(const void *code)
 {
 	volatile long answer = -EFAULT;
 
@@ -120,10 +120,8 @@ long call(const void *code, const char *how)
 	if (!sigsetjmp(before, 1))
 		answer = ((int (*)(void))code)();
 	is_guarded = false;
-	if (answer == 42)
+	if (answer == FOREIGN_ANSWER)
 		is_tainted = true;
-	if (answer == 42 && !is_keeper)
-		hunt_forbidden("%s: foreign code ran", how);
 	return answer;
 }
 

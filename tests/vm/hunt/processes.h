@@ -29,7 +29,10 @@ enum witness {
 extern const char *base;
 extern const char *secret_text; /* NULL in the keeper, which must read it */
 
-/* Files without a name are memfds alone: the rules on them are then of that kind, and no file may lose its name. */
+/*
+ * Files without a name are memfds alone: the rules on them are then of that kind, and no file may lose its name. No rule is
+ * on memory, which would refuse a memfd by another way. So code may be called, and only foreign programs are forbidden.
+ */
 extern bool only_memfds;
 
 /* ---- What is true of a process, and not of others in its memory -------------------------------------------- */
@@ -65,14 +68,16 @@ int at(uint32_t die);
 
 /* ---- Code --------------------------------------------------------------------------------------------------- */
 
-/* The function that returns 42, which no file of base/bin has. */
+#define FOREIGN_ANSWER 42
+
+/* The function that returns it, which no file of base/bin has. */
 extern const unsigned char foreign_code[6];
 
 /* Whether foreign code has run in this memory. It is forbidden but in the keeper. */
 extern bool is_keeper, is_tainted;
 
-/* Call memory, and say whether foreign code answered; a fault is an answer like another. */
-long call(const void *code, const char *how);
+/* Call memory, and return what it answered; a fault is an answer like another. */
+long call(const void *code);
 
 /* Leave memory to the steps on code. */
 long leave_area(uint32_t die, void *mapped);

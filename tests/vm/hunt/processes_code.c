@@ -173,7 +173,11 @@ static long do_call(const uint32_t *dice)
 	if (!area(dice[0]))
 		return HUNT_IDLE;
 	hunt_say("call %p", area(dice[0]));
-	return call(area(dice[0]), "call");
+	long answer = call(area(dice[0]));
+
+	if (answer == FOREIGN_ANSWER && !is_keeper && !only_memfds)
+		hunt_forbidden("foreign code ran");
+	return answer;
 }
 
 /* What can be read can then be executed. The heap is documented as not covered, and no step calls it. */

@@ -26,10 +26,13 @@ static long do_open(const uint32_t *dice)
 	return keep(dice[2], open(path, HUNT_PICK(flags, dice[1]), 0777));
 }
 
-/* Fill a file with the foreign code, or with the foreign program. */
+/* Fill a file with the foreign code, or with a foreign program. */
 static long fill(int fd, uint32_t die)
 {
-	int from = open(die % 2 ? "work/prog" : "work/code", O_RDONLY);
+	int from = open(die % 2 == 0	   ? "work/code"
+			: die / 4 % 2 == 0 ? "work/prog"
+					   : "work/dynamic",
+			O_RDONLY);
 	long sent = from < 0 ? -errno : result(sendfile(fd, from, NULL, 1 << 24));
 
 	close(from);
@@ -83,7 +86,8 @@ static long do_nameless(const uint32_t *dice)
 
 struct program {
 	char path[PATH];
-	int fd; /* or -1: by the path */
+	int fd;		  /* or -1: by the path */
+	char dynamic[32]; /* what the loader is to run */
 	uint32_t form;
 };
 
@@ -97,8 +101,9 @@ static void become(const struct program *program, const uint32_t *dice)
 		get_mark((const uint32_t[]){ dice[3] / 2, dice[3] / 8, dice[3] / 32, 0 });
 	char *tree = standing.has_tree ? "tree" : "-", *own = standing.has_process ? "own" : "-";
 	char *argv[] = { "prog", "ran", tree, own, NULL };
-	char *by_loader[] = { "ld.so", "--library-path", "bin", "work/dynamic", "ran", tree, own,
-			      NULL };
+	char *by_loader[] = {
+		"ld.so", "--library-path", "bin", (char *)program->dynamic, "ran", tree, own, NULL
+	};
 
 	if (program->form == 1)
 		execveat(program->fd, "", argv, envp, AT_EMPTY_PATH);
@@ -111,7 +116,9 @@ static void become(const struct program *program, const uint32_t *dice)
 
 static long do_exec(const uint32_t *dice)
 {
-	struct program program = { .fd = at(dice[1]), .form = dice[2] % 4 };
+	struct program program = { .fd = at(dice[1]),
+				   .dynamic = "work/dynamic",
+				   .form = dice[2] % 4 };
 	int status;
 
 	if (program.form % 2 && program.fd < 0)
@@ -122,6 +129,8 @@ static long do_exec(const uint32_t *dice)
 	name(dice[0], program.path);
 	if (program.form == 3)
 		snprintf(program.path, sizeof(program.path), "/proc/self/fd/%d", program.fd);
+	if (program.fd >= 0 && dice[0] % 2)
+		snprintf(program.dynamic, sizeof(program.dynamic), "/proc/self/fd/%d", program.fd);
 	hunt_say("exec %s %d, form %u", program.path, program.fd, program.form);
 	pid_t child = fork();
 
