@@ -6,6 +6,21 @@
 
 /* ---- The daemon's process ----------------------------------------------------------------- */
 
+/*
+ * Does a process that the owner has forked act on itself, or on another such process? It sets limits to itself, forks
+ * what has limits of its own, and kills that. The owner and the keeper of the key are closed to it as to anybody.
+ */
+static __always_inline int enf_is_among_offspring(const struct enf_guard *g, struct task_struct *p)
+{
+	struct enf_offspring *own =
+		bpf_task_storage_get(&offspring, bpf_get_current_task_btf(), NULL, 0);
+
+	if (!own || !own->owners || enf_is_the_owner(g, p))
+		return 0;
+	own = bpf_task_storage_get(&offspring, p, NULL, 0);
+	return own && own->owners && p->tgid != g->keeper_tgid;
+}
+
 /* Only signals of processes come here; the kernel's own are not asked about. */
 SEC("lsm/task_kill")
 int BPF_PROG(enf_guard_kill, struct task_struct *p, struct kernel_siginfo *info, int sig,
@@ -16,7 +31,7 @@ int BPF_PROG(enf_guard_kill, struct task_struct *p, struct kernel_siginfo *info,
 	if (ret || !g)
 		return ret;
 	if (!enf_is_owners(g, p) || !sig || sig == ENF_SIGCHLD || sig == ENF_SIGCONT ||
-	    sig == ENF_SIGWINCH || !enf_is_meddler(g))
+	    sig == ENF_SIGWINCH || !enf_is_meddler(g) || enf_is_among_offspring(g, p))
 		return 0;
 	return enf_refuse(ENF_GUARD_SIGNAL, p->tgid, sig);
 }
@@ -115,7 +130,7 @@ static __always_inline int enf_guard_limit(struct task_struct *p)
 {
 	struct enf_guard *g = enf_guard_state();
 
-	if (!g || !enf_is_owners(g, p) || !enf_is_meddler(g))
+	if (!g || !enf_is_owners(g, p) || !enf_is_meddler(g) || enf_is_among_offspring(g, p))
 		return 0;
 	return enf_refuse(ENF_GUARD_LIMIT, p->tgid, 0);
 }

@@ -3,7 +3,8 @@
 A daemon for the tests of self-protection: one session, its pins, and the guard if it is asked for.
 
 Run with the policy, the file for records, the directory for pins and ``protect`` or ``plain``. Prints
-one line when everything is active, obeys SIGTERM, and answers SIGHUP by doing nothing.
+one line when everything is active, obeys SIGTERM, and answers SIGHUP by one more line: what came of work
+in a process with limits, as that of a reload, and in one that this process forks.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import mmap
 import os
+import resource
 import select
 import signal
 import sys
@@ -31,10 +33,14 @@ from enforcer.kernel.verifier import Verifier
 from enforcer.libbpf import abi, calls
 from enforcer.policy.store import load_policies
 from enforcer.runtime.policies.compilation import prepare
+from enforcer.runtime.policies.work_process import Limits, apart
 from enforcer.runtime.protection.key import stored_of
 
 MAPPED = "/srv/protected-layers/overlay/mapped"
 """A file that it maps, if it is there."""
+
+OOM_SCORE = "-500"
+"""Its value in /proc/PID/oom_score_adj."""
 
 KEY = bytes(range(32))
 """The key to it, that a passphrase would be made into."""
@@ -101,13 +107,32 @@ class Protected:
             ended = False
             while not ended:
                 ready, _, _ = select.select([session, awake], [], [])
-                ended = awake in ready and signal.SIGTERM in os.read(awake, 64)
+                signals = os.read(awake, 64) if awake in ready else b""
+                ended = signal.SIGTERM in signals
+                if signal.SIGHUP in signals:
+                    print(json.dumps(work(2)), flush=True)
                 while batch := session.drain():
                     for raw in batch:
                         document = as_document(enricher.enrich(decoder.decode(raw)))
                         sink.write(json.dumps(document) + "\n")
             counted = session.stats()
             sink.write(json.dumps({"kind": "stats", **counted}) + "\n")
+
+
+def work(depth: int) -> list[dict[str, Any]]:
+    """Return what *depth* processes, each forked by the one before, have of limits, and whether they were told so."""
+    told: list[str] = []
+
+    def found() -> list[dict[str, Any]]:
+        own = {
+            "seconds": resource.getrlimit(resource.RLIMIT_CPU)[0],
+            "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
+            "oom": int(Path("/proc/self/oom_score_adj").read_text()),
+        }
+        return [own, *(work(depth - 1) if depth > 1 else [])]
+
+    own, *others = apart(found, lambda: None, Limits(100 * depth, 1 << 30), told.append)
+    return [{**own, "told": told}, *others]
 
 
 kept: list[mmap.mmap] = []
@@ -118,6 +143,7 @@ def main(policy: str, log: str, pins: str, mode: str) -> None:
     if Path(MAPPED).exists():
         with Path(MAPPED).open("rb") as file:
             kept.append(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ, flags=mmap.MAP_PRIVATE))
+    Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
     Protected.open(Path(policy), Path(pins), protect=mode == "protect").serve(Path(log))
     os._exit(0)
 

@@ -72,6 +72,10 @@ class Daemon:
     def pid(self) -> int:
         return int(self.facts["pid"])
 
+    def lines(self) -> list[str]:
+        """What it has printed."""
+        return (self.log.parent / "output").read_text().splitlines()
+
     def records(self) -> list[dict[str, Any]]:
         """Every record so far."""
         return self._log.records()
@@ -134,7 +138,7 @@ def daemon(directory: Path, mode: str, cgroup: str) -> Iterator[Daemon]:
             by_manager(process.pid, signal.SIGKILL)
             process.wait(scaled(60))
         if '"child"' in output.read_text():
-            by_manager(json.loads(output.read_text())["child"], signal.SIGKILL)
+            by_manager(json.loads(output.read_text().splitlines()[0])["child"], signal.SIGKILL)
         forget_pins()
         with_patience(place.rmdir)
 

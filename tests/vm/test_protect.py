@@ -9,6 +9,7 @@ other side: the kernel itself cannot detach links of LSM programs, protected or 
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import signal
@@ -20,7 +21,8 @@ from typing import Any
 
 import pytest
 from engine import attempt
-from protected_daemon import KEY, MAPPED
+from patience import wait_until
+from protected_daemon import KEY, MAPPED, OOM_SCORE
 from siege import (
     BPFFS,
     CGROUPS,
@@ -320,6 +322,18 @@ def test_processes_do_not_get_at_the_daemon(protected, word):
 
     with bystander("bystander") as pid:
         assert 0 == assail(word, pid)
+
+
+def test_what_the_daemon_forks_limits_and_ends_what_it_forks_itself(protected):
+    """What compiles policies has its limits, and gives some to what it tries; the OOM killer takes it first."""
+    before = protected.lines()
+
+    assert 0 == by_manager(protected.pid, signal.SIGHUP)
+
+    wait_until(lambda: len(protected.lines()) > len(before), protected.lines, 60.0, 0.1)
+    own = {"core": 0, "oom": 0, "told": []}
+    assert [{"seconds": 200, **own}, {"seconds": 100, **own}] == json.loads(protected.lines()[-1])
+    assert OOM_SCORE == Path(f"/proc/{protected.pid}/oom_score_adj").read_text().strip()
 
 
 def test_files_that_signal_do_not_signal_the_daemon(protected):

@@ -253,6 +253,46 @@ def test_the_sandbox_holds(service: None) -> None:
     assert points[b"/sys/fs/bpf"].startswith(b"rw,")
 
 
+_SET_LIMITS = """\
+import ctypes, errno
+call, limit = ctypes.CDLL(None, use_errno=True).syscall, (ctypes.c_ulong * 2)(9, 9)
+for number, *words in ((160, 0, limit), (302, 0, 0, limit, None)):
+    print("refused" if call(number, *words) and ctypes.get_errno() == errno.EPERM else "set")
+"""
+
+
+@pytest.mark.parametrize(("left_out", "said"), [(" setrlimit", "refused"), ("", "set")])
+def test_the_filter_lets_processes_have_limits(installed: None, left_out: str, said: str) -> None:
+    """By setrlimit, which systemd counts to what the unit takes away, and by prlimit64."""
+    lines = (_PACKAGING / _UNIT).read_text().splitlines()
+    filters = [line.replace(left_out, "") for line in lines if line.startswith("SystemCall")]
+    how = [f"--property={line}" for line in filters]
+
+    ended = attempt(
+        "systemd-run", "--quiet", "--wait", "--pipe", *how, sys.executable, "-c", _SET_LIMITS
+    )
+
+    assert [said, "set"] == ended.stdout.decode().split(), ended.stderr
+
+
+def test_what_compiles_has_its_limits(service: None) -> None:
+    """Under the filter, and while protection is on: nobody refuses them, and nothing is recorded of it."""
+    config = Path("/etc/enforcer/enforcer.yaml")
+    shipped = config.read_text()
+    config.write_text(shipped + "\ntolerant: true\n")
+    try:
+        restarted = systemctl("restart", _UNIT)
+        reloaded = systemctl("reload", _UNIT)
+    finally:
+        config.write_text(shipped)
+    is_protected = json.loads(attempt(ENFORCER, "status", "--json").stdout)["protected"]
+    assert 0 == systemctl("restart", _UNIT).returncode, journal()
+
+    assert (0, 0, True) == (restarted.returncode, reloaded.returncode, is_protected)
+    assert "refuses limits" not in journal()
+    assert "limit" not in {json.loads(line).get("operation") for line in whole_lines(_LOG)}
+
+
 def test_records_are_in_the_log(service: None) -> None:
     """For its owner only, with who did it."""
     assert python("open(sys.argv[1])", "/srv/vault/secret").returncode == 1

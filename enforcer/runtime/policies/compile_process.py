@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from enforcer.compiler import LocalHost
-from enforcer.errors import ControlError, EnforcerError, LimitError, PolicyErrors
+from enforcer.errors import ControlError, LimitError, PolicyError, PolicyErrors
 from enforcer.identity.layers import is_local
 from enforcer.policy.model.policy import PolicySet
 from enforcer.policy.store import find_texts, load_texts
@@ -276,7 +276,7 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
         return laid
 
     def trial(policies: PolicySet) -> None:
-        with contextlib.suppress(EnforcerError):
+        with contextlib.suppress(PolicyError, PolicyErrors):  # nobody would compile it by itself
             check(policies)
         tried(policies)
 
@@ -313,17 +313,23 @@ def _laid_over(order: Order, files: PolicySet) -> tuple[Overlay, PolicySet, str 
         return overlay, overlay.policies(files), str(error)
 
 
-def make_apart(order: Order, idle: Callable[[], None] = lambda: None) -> CompiledChange:
+def make_apart(
+    order: Order,
+    idle: Callable[[], None] = lambda: None,
+    report: Callable[[str], None] = lambda _: None,
+) -> CompiledChange:
     """
     Do :meth:`make` in a process of its own; *idle* is called now and then meanwhile.
+
+    *report* gets a sentence if the machine does not let the process have limits.
 
     Raises:
         EnforcerError: something is wrong with the policies, or the process came to an end.
     """
     if not order.has_verdicts:
-        return apart(lambda: make(order), idle)
+        return apart(lambda: make(order), idle, report=report)
     try:
-        return apart(lambda: make(order), idle, OF_ALL_FILES)
+        return apart(lambda: make(order), idle, OF_ALL_FILES, report)
     except WorkEnded:
         # No file is known as the cause. Without limits: what was active is too much for them, or many files are.
         return apart(lambda: make(attrs.evolve(order, is_careful=True)), idle)

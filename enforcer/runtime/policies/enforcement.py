@@ -71,6 +71,7 @@ class Enforcement:
         sources: where policies are read.
         store: where sessions are pinned; None if they are not.
         report: gets sentences on what happens by itself.
+        report_once: the same for what does not change by itself, which is told once.
         sessions: what the kernel has.
         now: the set that was committed last.
         pending: set while it waits for confirmation.
@@ -99,6 +100,9 @@ class Enforcement:
     last_good: LastGood | None = None
     reload_within: float | None = None
     is_confirmable: bool = True
+    report_once: Callable[[str], None] = attrs.Factory(
+        lambda self: functools.cache(self.report), takes_self=True
+    )
     containers: ContainerWatch = attrs.field(init=False)
     files: FileChanges | None = None
 
@@ -126,7 +130,7 @@ class Enforcement:
         if pending is not None and pending.before is not None:
             order = self._order(self.now.overlay, None, None, None)
             # Fails towards the end of the time: what only repeats it neither confirms nor prolongs it.
-            if make_apart(order, self.on_idle).now.digest != self.now.digest:
+            if self._made(order).now.digest != self.now.digest:
                 ConfirmationWatch(self).take_back(pending)
         self._require_settled()
 
@@ -303,7 +307,7 @@ class Enforcement:
     ) -> ChangeAnswer:
         began, old = time.monotonic(), self.now
         self.reactor.after(0, heap.trim)  # whatever comes of it, megabytes are free by then
-        made = make_apart(self._order(overlay, files, confirm_within, workloads), self.on_idle)
+        made = self._made(self._order(overlay, files, confirm_within, workloads))
         compiled = time.monotonic()
         if self.sessions.current.is_kept and self._is_active(made):
             return self._unchanged(made, is_to_confirm=is_asked and confirm_within is not None)
@@ -351,6 +355,9 @@ class Enforcement:
             automata=old.automata,
             is_renewal=workloads is not None,
         )
+
+    def _made(self, order: Order) -> CompiledChange:
+        return make_apart(order, self.on_idle, self.report_once)
 
     def _is_active(self, made: CompiledChange) -> bool:
         """Whether *made* is the same as what is active already."""

@@ -8,6 +8,7 @@ released. Labels of processes, counts, unread records and changes at run time ar
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import attrs
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
 
     from enforcer.events.types import Origin
     from enforcer.kernel.pin_store import PinStore
-    from enforcer.kernel.pins import PinDirectory
     from enforcer.kernel.verifier import Verifier
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.compile_process import CompiledChange
@@ -128,9 +128,8 @@ class _Fallback:
             digest=state.digest,
             unconfirmed=unconfirmed,
             asked=None,
-            workloads=()
-            if asks
-            else None,  # all are new then, and have an image made that knows them
+            # All are new then, and have an image made that knows them.
+            workloads=() if asks else None,
             followed=Followed(state.links),
         )
 
@@ -176,7 +175,8 @@ def begin(
     before = _look_back(store, report)
     texts = CompactCopy.of(last_good.read(report)) if last_good is not None else None
     order = attrs.evolve(_order(sources, before, workloads), texts=texts)
-    made, window = _made(order, before, confirm_within, report)
+    report_once = functools.cache(report)
+    made, window = _made(order, before, confirm_within, report_once)
     _tell(made, report)
     if reactor is not None:
         # Who ends a start from here on ends what has begun, which only the loop does in order.
@@ -198,6 +198,7 @@ def begin(
         store=store,
         reactor=reactor if reactor is not None else Reactor(),
         report=report,
+        report_once=report_once,
         sessions=Sessions(session, report, ledger=before.ledger.copy(), origins=origins),
         now=made.now,
         workloads=workloads,
@@ -276,7 +277,7 @@ def _made(
     """
     left, state = before.left, before.state
     if left is None or state is None:
-        return make_apart(order), None if given is None else _Window(given)
+        return make_apart(order, report=report), None if given is None else _Window(given)
     window: _Window | None = None
     if left.expires_ns:
         seconds = max(0.0, (left.expires_ns - boot_time()) / 1e9)
@@ -294,7 +295,7 @@ def _made(
             window = _Window(given, _fallback(order, left.image, state))
     if window is not None and window.fallback is not None:
         order = attrs.evolve(order, keep=window.fallback.policies)
-    made = make_apart(order)
+    made = make_apart(order, report=report)
     if not left.expires_ns and state.unconfirmed == made.now.digest:
         report(
             "the policies are those that were not confirmed in time, so the previous ones stay active: "
@@ -386,13 +387,8 @@ def _take_over(
         rest = []
         report(f"what an interrupted start left cannot be looked for: {error}")
     for session in rest:
-        _remove(session, report)
+        try:
+            session.remove()
+        except OSError as error:
+            report(f"what an interrupted start left cannot be removed: {error}")
     return notes.lost_decisions, notes.lost_activity
-
-
-def _remove(session: PinDirectory, report: Callable[[str], None]) -> None:
-    """Remove what an interrupted start left."""
-    try:
-        session.remove()
-    except OSError as error:
-        report(f"what an interrupted start left cannot be removed: {error}")

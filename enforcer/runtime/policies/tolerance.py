@@ -9,7 +9,6 @@ neither the names nor the room of others.
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
@@ -22,9 +21,10 @@ from enforcer.policy.text.digest import digest_of
 from enforcer.runtime.policies.file_versions import Unit, fall_back_by_name, named, parts, units_of
 from enforcer.runtime.policies.namespace_shares import SharesError
 from enforcer.runtime.policies.refused_files import MAX_TOLD, Costly, RefusedFile, is_at, told
+from enforcer.runtime.policies.trials import bugs_told
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from enforcer.policy.model.policy import Policy
     from enforcer.policy.store import FileText
@@ -142,7 +142,7 @@ class _Choice(Generic[_T]):
                 and self._comes_to_an_end()
             ):
                 try:
-                    with _bugs_told():
+                    with bugs_told():
                         return self.make(self.policies())
                 except EnforcerError as error:
                     self._blame(error)
@@ -286,7 +286,7 @@ class _Choice(Generic[_T]):
             unit.is_checked = True
             began = self.costly.work()
             try:
-                with _bugs_told():
+                with bugs_told():
                     self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
                 unit.again_at, why = self.costly.again_at(began)
@@ -313,28 +313,11 @@ class _Choice(Generic[_T]):
 
     def _problem(self, policies: PolicySet) -> EnforcerError | None:
         try:
-            with _bugs_told():
+            with bugs_told():
                 self.make(policies)
         except _OF_POLICIES as error:
             return error
         return None
-
-
-@contextlib.contextmanager
-def _bugs_told() -> Iterator[None]:
-    """
-    Treat a mistake of ours that some policy brings about as an error of that policy: it must not keep others out.
-
-    Raises:
-        EnforcerBug: there was one. Errors of the machine are none, and stay what they are.
-    """
-    try:
-        yield
-    except (EnforcerError, OSError, MemoryError):
-        raise
-    except Exception as bug:
-        text = f"enforcer fails to compile this: {type(bug).__name__}: {bug}"
-        raise EnforcerBug(text) from bug
 
 
 def _together(old: list[Unit], new: list[Unit], number: int) -> PolicySet:

@@ -9,20 +9,22 @@ tried. The policies of the whole host are not: their author may do anything, and
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import time
 from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from enforcer.errors import EnforcerBug, EnforcerError
 from enforcer.runtime.policies.work_process import Limits, WorkEnded, apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from enforcer.policy.model.policy import PolicySet
 
-__all__ = ["OF_ALL_FILES", "Trials", "TriedInVain"]
+__all__ = ["OF_ALL_FILES", "Trials", "TriedInVain", "bugs_told"]
 
 OF_ALL_FILES: Final = Limits(seconds=60, memory=1 << 30)
 """For the first try, with all files. Whoever exceeds them without a fault is compiled a second time, without limits."""
@@ -51,7 +53,7 @@ class Trials:
     Those of one change.
 
     Attributes:
-        work: compiles the policies of one file. What it returns or raises does not matter here.
+        work: compiles the policies of one file. What it returns does not matter here, nor an error of the policies.
         limits: for the files of one namespace together.
     """
 
@@ -65,15 +67,16 @@ class Trials:
         used = max((self._used.get(each, 0.0) for each in namespaces), default=0.0)
         # The kernel counts whole seconds. Less than one counts as none: else each further file would get one more.
         if (left := int(self.limits.seconds - used)) < 1:
-            return self._in_vain(f"takes more than {self.limits.seconds} s of a processor")
+            return self._too_much(f"takes more than {self.limits.seconds} s of a processor")
         began = _seconds_of_children()
         try:
-            # Its errors are told where it is compiled again.
             apart(lambda: self._ended(policies), _wait, Limits(left, self.limits.memory))
+        except EnforcerBug as bug:
+            return _in_vain(str(bug), _SHORT_PAUSE)
         except WorkEnded as error:
             if error.is_late:
-                return self._in_vain(f"takes more than {self.limits.seconds} s of a processor")
-            return self._in_vain(
+                return self._too_much(f"takes more than {self.limits.seconds} s of a processor")
+            return self._too_much(
                 f"comes to no end (the process ends with {error.ending}), or takes more than "
                 f"{self.limits.memory >> 20} MiB of memory",
                 _SHORT_PAUSE,
@@ -85,19 +88,41 @@ class Trials:
 
     def _ended(self, policies: PolicySet) -> None:
         try:
-            self.work(policies)
-        except MemoryError:
+            with bugs_told():
+                self.work(policies)
+        except EnforcerBug:
             raise
-        except Exception:  # noqa: BLE001, S110 - it has come to an end, and that was the question
-            pass
+        except EnforcerError:
+            # It has come to an end. What is wrong with the policies is told, with its place, when they are compiled
+            # with all others.
+            return
 
-    def _in_vain(self, what: str, pause: float = _PAUSE) -> TriedInVain:
-        until = time.strftime("%H:%M:%S", time.gmtime(time.time() + pause))
-        return TriedInVain(
-            f"to compile the new files of its namespace {what}: "
-            f"the same text is not tried again before {until} UTC",
-            time.monotonic() + pause,
-        )
+    def _too_much(self, what: str, pause: float = _PAUSE) -> TriedInVain:
+        return _in_vain(f"to compile the new files of its namespace {what}", pause)
+
+
+@contextlib.contextmanager
+def bugs_told() -> Iterator[None]:
+    """
+    Treat a mistake of ours that some policy brings about as an error of that policy: it must not keep others out.
+
+    Raises:
+        EnforcerBug: there was one. Errors of the machine are none, and stay what they are.
+    """
+    try:
+        yield
+    except (EnforcerError, OSError, MemoryError):
+        raise
+    except Exception as bug:
+        text = f"enforcer fails to compile this: {type(bug).__name__}: {bug}"
+        raise EnforcerBug(text) from bug
+
+
+def _in_vain(why: str, pause: float) -> TriedInVain:
+    until = time.strftime("%H:%M:%S", time.gmtime(time.time() + pause))
+    return TriedInVain(
+        f"{why}: the same text is not tried again before {until} UTC", time.monotonic() + pause
+    )
 
 
 def _wait() -> None:

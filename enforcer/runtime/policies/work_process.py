@@ -17,6 +17,7 @@ import select
 import signal
 import socket
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import attrs
@@ -34,7 +35,9 @@ _T = TypeVar("_T")
 _IDLE: Final = 100  # milliseconds between two looks at what else there is to do
 _LAST_WORDS: Final = 0.5  # seconds that telling of a bug may take
 _HEAD: Final = struct.Struct("Q")
-"""In front of the answer: its length in bytes."""
+"""In front of each message: its length in bytes."""
+_PIECE: Final = 1 << 20
+_OOM_SCORE: Final = Path("/proc/self/oom_score_adj")
 
 
 @attrs.frozen
@@ -67,9 +70,20 @@ class WorkEnded(EnforcerError):
         )
 
 
-def apart(work: Callable[[], _T], idle: Callable[[], None], limits: Limits | None = None) -> _T:
+def apart(
+    work: Callable[[], _T],
+    idle: Callable[[], None],
+    limits: Limits | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> _T:
     """
-    Do *work* in a process of its own; *idle* is called now and then meanwhile.
+    Do *work* in a process of its own.
+
+    Args:
+        work: what it returns or raises is sent to this process.
+        idle: is called now and then meanwhile.
+        limits: what the process may take; None: as much as this one.
+        report: gets a sentence if the machine does not let the process have *limits*, also if it comes to an end.
 
     Raises:
         WorkEnded: the process came to an end, for example because it exceeded *limits*.
@@ -86,11 +100,12 @@ def apart(work: Callable[[], _T], idle: Callable[[], None], limits: Limits | Non
             child = _forked(work, here, there, limits)
         is_ending = False
         try:
-            poll = select.poll()
-            poll.register(here, select.POLLIN)
-            while not poll.poll(_IDLE):
-                idle()
-            answer = _received(here)
+            if refused := _received(here, idle):
+                report(
+                    "this machine refuses limits to the process that compiles policies, so one policy can use up "
+                    f"memory and time of all: {refused.decode()}"
+                )
+            answer = _received(here, idle)
             is_ending = answer is None
         finally:
             here.close()
@@ -140,16 +155,27 @@ def _interrupts_wait() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _received(here: socket.socket) -> bytes | None:
-    """Return the answer; None if whoever writes it ended before it was whole."""
+def _received(here: socket.socket, idle: Callable[[], None]) -> bytes | None:
+    """Return the next message; None if whoever writes it ended before it was whole."""
+    poll = select.poll()
+    poll.register(here, select.POLLIN)
+    while not poll.poll(_IDLE):
+        idle()
     try:
-        with here.makefile("rb") as answers:
-            head = answers.read(_HEAD.size)
-            length = _HEAD.unpack(head)[0] if len(head) == _HEAD.size else -1
-            answer: bytes = answers.read(max(0, length))
+        head = _exactly(here, _HEAD.size)
+        return None if head is None else _exactly(here, _HEAD.unpack(head)[0])
     except OSError:
         return None
-    return answer if len(answer) == length else None
+
+
+def _exactly(here: socket.socket, length: int) -> bytes | None:
+    found = bytearray()
+    while len(found) < length:
+        piece = here.recv(min(_PIECE, length - len(found)))
+        if not piece:
+            return None
+        found += piece
+    return bytes(found)
 
 
 def _ended(child: int) -> int | None:
@@ -182,17 +208,13 @@ def _serve(
     code = 1
     try:
         _settle(parent, here)
-        if limits is not None:
-            _limit(limits)
+        _send(there, "; ".join(_limited(limits)).encode())
         answer: object
         try:
             answer = work()
         except EnforcerError as error:
             answer = error
-        made = pickle.dumps(answer)
-        with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
-            there.sendall(_HEAD.pack(len(made)))
-            there.sendall(made)
+        _send(there, pickle.dumps(answer))
         code = 0
     except BaseException as bug:  # noqa: BLE001 - it costs this process and nothing else
         if limits is not None and isinstance(bug, MemoryError):
@@ -225,18 +247,33 @@ def _settle(parent: int, here: socket.socket) -> None:
     gc.disable()
 
 
-def _limit(limits: Limits) -> None:
-    """Let this process have no more than *limits*, and leave no core; without them if the machine does not let it."""
+def _send(there: socket.socket, message: bytes) -> None:
+    with contextlib.suppress(BrokenPipeError):  # nobody waits for it any more
+        there.sendall(_HEAD.pack(len(message)))
+        there.sendall(message)
+
+
+def _limited(limits: Limits | None) -> Iterator[str]:
+    """Let this process have no more than *limits*, and be no dearer than others; yield what the machine refuses."""
+    try:
+        # The daemon may be the last that the kernel ends if memory is short. This process can be begun again.
+        if int(_OOM_SCORE.read_text("ascii")) < 0:
+            _OOM_SCORE.write_text("0", "ascii")
+    except OSError as error:
+        yield f"{_OOM_SCORE}: {error.strerror}"
+    if limits is None:
+        return
     signal.signal(signal.SIGXCPU, signal.SIG_DFL)  # whoever started the daemon may ignore it
-    most = address_space() + limits.memory
-    for kind, number in (
-        (resource.RLIMIT_AS, most),
-        (resource.RLIMIT_CPU, limits.seconds),
-        (resource.RLIMIT_CORE, 0),
+    for name, number in (
+        ("RLIMIT_AS", address_space() + limits.memory),
+        ("RLIMIT_CPU", limits.seconds),
+        ("RLIMIT_CORE", 0),  # whoever exceeds the others leaves none
     ):
-        # Where the machine does not even say what the limits are, it lets none be set either.
-        with contextlib.suppress(OSError, ValueError):
+        kind = getattr(resource, name)
+        try:
             hardest = resource.getrlimit(kind)[1]
             if hardest == resource.RLIM_INFINITY or number < hardest:
                 # The hard limit of seconds stays: at that one the kernel kills, and does not say why.
                 resource.setrlimit(kind, (number, hardest))
+        except (OSError, ValueError) as error:
+            yield f"{name}: {error}"

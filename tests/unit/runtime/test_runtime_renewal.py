@@ -38,7 +38,7 @@ def enforcement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
     sources = Sources((tmp_path / "p.yaml",))
     made = make(Order(sources, Overlay(), generation=1))
     assert made.warnings
-    monkeypatch.setattr(module, "make_apart", lambda order, _: make(order))
+    monkeypatch.setattr(module, "make_apart", lambda order, *_: make(order))
     monkeypatch.setattr(module, "activate", lambda *_: Commit(is_successor=True, warnings=(LEFT,)))
     session = SimpleNamespace(is_kept=False, seed=1)
     sessions = SimpleNamespace(current=session, origins=Origins(), operations={})
@@ -71,7 +71,7 @@ def test_a_caller_is_answered_the_same(enforcement, said):
 def test_a_change_without_a_way_back_is_not_to_be_confirmed(enforcement, monkeypatch):
     """The kernel would go back to labels that mean something else; without a time it is made."""
 
-    def begin_anew(order, _):
+    def begin_anew(order, *_):
         made = make(order)
         return attrs.evolve(made, now=attrs.evolve(made.now, continues=False))
 

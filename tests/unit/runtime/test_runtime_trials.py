@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import attrs
 import pytest
 
+from enforcer.errors import PolicyError, PolicyErrors
 from enforcer.policy.store import load_text
 from enforcer.runtime.policies import compile_process
 from enforcer.runtime.policies.compilation import Sources
@@ -91,15 +93,44 @@ def test_what_is_killed():
     assert found.again_at < time.monotonic() + 301
 
 
-@pytest.mark.parametrize("error", [None, RecursionError("too deep")])
+@pytest.mark.parametrize(
+    "error", [None, PolicyError("wrong"), PolicyErrors([PolicyError("wrong")])], ids=repr
+)
 def test_what_comes_to_an_end_is_right_here(error):
-    """Whatever is wrong with it besides is told elsewhere."""
+    """What is wrong with it besides is told with its place, where it is compiled with all others."""
 
     def work(_):
         if error is not None:
             raise error
 
     assert Trials(work, SHORT).problem(_policies("a")) is None
+
+
+def test_a_mistake_of_ours_is_told():
+    """It may need the limits to show, so nobody else would tell it."""
+
+    def work(_):
+        raise RecursionError("too deep")
+
+    found = Trials(work, SHORT).problem(_policies("a"))
+
+    assert found is not None
+    told = "enforcer fails to compile this: RecursionError: too deep: the same text is not tried"
+    assert found.why.startswith(told)
+    assert found.again_at < time.monotonic() + 301
+
+
+def test_an_error_of_the_machine_is_told(capfd):
+    """By the place in the program, since no policy has one."""
+
+    def work(_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    found = Trials(work, SHORT).problem(_policies("a"))
+
+    assert found is not None
+    assert "the process ends with exit code 1" in found.why
+    assert "OSError: [Errno 5] Input/output error" in capfd.readouterr().err
 
 
 # ---- All files ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import resource
 import signal
 import socket
@@ -17,6 +18,7 @@ import pytest
 from patience import scaled
 
 from enforcer.errors import EnforcerError
+from enforcer.runtime.policies import work_process
 from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make_apart
 from enforcer.runtime.policies.runtime_changes import Overlay
@@ -92,16 +94,92 @@ def test_half_an_answer_is_none(monkeypatch, whole):
     assert "whole" == apart(lambda: "whole", none)
 
 
+def limits_of(child: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(resource.getrlimit(kind)[0] for kind in child)
+
+
+_ALL = (resource.RLIMIT_AS, resource.RLIMIT_CPU, resource.RLIMIT_CORE)
+
+
 @pytest.mark.parametrize("call", ["getrlimit", "setrlimit"])
-def test_a_machine_that_lets_it_have_no_limits(call, monkeypatch):
-    """The policies are compiled all the same."""
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_machine_that_lets_it_have_no_limits(call, is_ended, monkeypatch):
+    """The policies are compiled all the same, and it is told in one sentence, also if the process is killed."""
 
     def refused(*_):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(resource, call, refused)
+    told: list[str] = []
 
-    assert "whole" == apart(lambda: "whole", none, Limits(seconds=10, memory=1 << 30))
+    def work():
+        if is_ended:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "whole"
+
+    with pytest.raises(EnforcerError) if is_ended else contextlib.nullcontext():
+        assert "whole" == apart(work, none, Limits(10, 1 << 30), told.append)
+
+    (sentence,) = told
+    assert sentence.startswith("this machine refuses limits to the process that compiles policies")
+    for name in ("RLIMIT_AS", "RLIMIT_CPU", "RLIMIT_CORE"):
+        assert f"{name}: [Errno 1] Operation not permitted" in sentence
+
+
+def test_a_machine_that_lets_it_have_limits():
+    """It has them, and nothing is told. A process without limits has those of this one."""
+    told: list[str] = []
+    own = limits_of(_ALL)
+
+    memory, seconds, core = apart(lambda: limits_of(_ALL), none, Limits(10, 1 << 30), told.append)
+
+    assert 1 << 30 < memory < 1 << 40
+    assert (10, 0) == (seconds, core)
+    assert own == apart(lambda: limits_of(_ALL), none, report=told.append) == limits_of(_ALL)
+    assert [] == told
+
+
+def test_the_service_permits_the_calls():
+    """Whatever groups of calls systemd has: its filter takes away one of those that have setrlimit."""
+    unit = Path(__file__).parents[3] / "packaging/enforcer.service"
+    *_, denied, allowed = re.findall(r"(?m)^SystemCallFilter=(.*)$", unit.read_text())
+
+    assert denied.startswith("~")
+    assert {"setrlimit", "prlimit64"} <= set(allowed.split())
+
+
+@pytest.mark.parametrize(("before", "after"), [("-900", "0"), ("0", "0"), ("300", "300")])
+@pytest.mark.parametrize("limits", [None, Limits(10, 1 << 30)])
+def test_the_kernel_ends_the_process_before_the_daemon(before, after, limits):
+    """A daemon may be the last that is ended if memory is short; what can be begun again may not."""
+    told: list[str] = []
+    place = Path("/proc/self/oom_score_adj")
+
+    def daemon():
+        try:
+            place.write_text(before)
+        except PermissionError:
+            return None
+        score = apart(lambda: place.read_text().strip(), none, limits, told.append)
+        return score, place.read_text().strip(), told
+
+    found = apart(daemon, none)
+
+    if found is None:
+        pytest.skip("this process may not lower its oom_score_adj")
+    assert (after, before, []) == found
+
+
+def test_a_score_that_cannot_be_written_is_told(tmp_path, monkeypatch):
+    """Whether there are limits or not."""
+    score = tmp_path / "absent"
+    monkeypatch.setattr(work_process, "_OOM_SCORE", score)
+    told: list[str] = []
+
+    assert "whole" == apart(lambda: "whole", none, report=told.append)
+
+    (sentence,) = told
+    assert sentence.endswith(f": {score}: No such file or directory")
 
 
 def test_what_fails_beside_it_is_no_error_of_the_work():
