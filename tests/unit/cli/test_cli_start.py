@@ -121,7 +121,7 @@ def session(monkeypatch):
         monkeypatch.setattr(f"enforcer.runtime.policies.{module}.find_gaps", lambda: ())
         # Here: whoever asks is a thread of this process, and a process of threads does not fork.
         monkeypatch.setattr(
-            f"enforcer.runtime.policies.{module}.make_apart", lambda order, *_: make(order)
+            f"enforcer.runtime.policies.{module}.make_apart", lambda order, *_, **__: make(order)
         )
     monkeypatch.setattr("enforcer.kernel.entries.problem", lambda: None)
     yield made

@@ -38,7 +38,7 @@ def enforcement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
     sources = Sources((tmp_path / "p.yaml",))
     made = make(Order(sources, Overlay(), generation=1))
     assert made.warnings
-    monkeypatch.setattr(module, "make_apart", lambda order, *_: make(order))
+    monkeypatch.setattr(module, "make_apart", lambda order, *_, **__: make(order))
     monkeypatch.setattr(module, "activate", lambda *_: Commit(is_successor=True, warnings=(LEFT,)))
     session = SimpleNamespace(is_kept=False, seed=1)
     sessions = SimpleNamespace(current=session, origins=Origins(), operations={})
