@@ -82,6 +82,15 @@ _PROCESSES = (
     "hunt/processes_run.c",
     "hunt/processes_trace.c",
 )
+_SOCKETS = (
+    "hunt/sockets.h",
+    "hunt/sockets_addresses.c",
+    "hunt/sockets_descriptors.c",
+    "hunt/sockets_options.c",
+    "hunt/sockets_races.c",
+    "hunt/sockets_rings.c",
+    "hunt/sockets_sends.c",
+)
 _HUNT = (
     "hunt/hunt.c",
     "hunt/hunt.h",
@@ -116,7 +125,7 @@ _RECIPES = {
     ),
     "hunt-names": Recipe("hunt/names.c", _SEARCHER, others=(*_NAMES, *_HUNT)),
     "hunt-processes": Recipe("hunt/processes.c", _SEARCHER, others=(*_PROCESSES, *_HUNT)),
-    "hunt-sockets": Recipe("hunt/sockets.c", _SEARCHER, others=_HUNT),
+    "hunt-sockets": Recipe("hunt/sockets.c", _SEARCHER, others=(*_SOCKETS, *_HUNT)),
     "keeper": Recipe("keeper.c", ("-O1", "-pthread", "-ldl")),
     "launch": Recipe("launch.c", ("-O1", "-pthread")),
     "mark": Recipe("mark.c", ("-O1", "-static")),
