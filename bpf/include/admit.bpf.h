@@ -20,7 +20,8 @@ static __always_inline int enf_meet(struct enf_ctx *c, const struct enf_image *i
 	if (!image || !(image->ops & ops))
 		return 0;
 	c->image = (const void *)image;
-	if (ops & ENF_BIT(ENF_OP_EXEC_LOADED) ? enf_caller(c) : enf_current(c)) {
+	if (ops & (ENF_BIT(ENF_OP_EXEC_LOADED) | ENF_BIT(ENF_OP_LOADED_LAYER)) ? enf_caller(c)
+									       : enf_current(c)) {
 		/* Whoever cannot be told apart: refused if some row would. */
 		*error = image->refuse_ops & ops ? -ENF_EPERM : 0;
 		goto out;

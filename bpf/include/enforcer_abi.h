@@ -112,7 +112,9 @@ enum enf_op {
 	ENF_OP_NAME_GUARD = 57,	 /* removal or replacement of a name that readers go by */
 	ENF_OP_EXEC_LOADED = 58, /* mmap_file: the program that a loader was told to run */
 	ENF_OP_ATTEMPT = 59,	 /* end of a system call that the kernel itself refused */
-	_ENF_OP_MAX = 60,
+	ENF_OP_EXEC_LAYER = 60,	 /* file_open of a layer's file, by an exec of the overlay's */
+	ENF_OP_LOADED_LAYER = 61, /* the same by a loader that has not mapped its program yet */
+	_ENF_OP_MAX = 62,
 };
 
 #define ENF_NO_OP 0xff

@@ -3,6 +3,7 @@
 #define ENF_RDONLY_CAST bpf_rdonly_cast___file
 #include "act.h"
 #include "around.bpf.h"
+#include "loader.bpf.h"
 #include "seen.bpf.h"
 
 /* ---- Open files --------------------------------------------------------------------------- */
@@ -166,6 +167,50 @@ int BPF_PROG(enf_file_open, struct file *file, int ret)
 			return enf_result(error);
 	}
 	return enf_file_access(task, file, pair, ops, 0);
+}
+
+/* The name of a layer's file where it lies: one of its inode's, if the file has the overlay's path. */
+static __always_inline __u64 enf_layer_name(const struct file *file)
+{
+	__u64 alias = 0;
+
+	if (!enf_is_behind(file))
+		return enf_pointer(file, f_path.dentry);
+	enf_read(alias, enf_address(file->f_inode) + enf_offset(struct inode, i_dentry.first));
+	return alias ? alias - enf_offset(struct dentry, d_u.d_alias) : 0;
+}
+
+/*
+ * An overlay opens the file of a layer when its own is opened, with the same flags: so this is where a program is met
+ * by the name that it has in a layer. An exec has decided about the overlay's name, or will. A loader opens what it is
+ * told to run; who called exec for it is asked about each file of a layer that it opens until it has mapped its program.
+ *
+ * A loader itself is not asked about here: the kernel opens it for each program that names it as its interpreter. What
+ * it runs is asked about.
+ */
+SEC("lsm/file_open")
+int BPF_PROG(enf_exec_layer, struct file *file, int ret)
+{
+	const struct enf_task *task;
+	__u64 name;
+
+	if (ret)
+		return ret;
+	if (!enf_is_behind(file) && !enf_is_layer(enf_pointer(file, f_path.mnt)))
+		return 0;
+	if (file->f_flags & ENF_FMODE_EXEC) {
+		name = enf_layer_name(file);
+		if (name && enf_has_loader_name(name))
+			return 0;
+		return enf_file_access(enf_settled_task(), file,
+				       ENF_PAIR(ENF_OP_EXEC_LAYER, ENF_NO_OP),
+				       ENF_BIT(ENF_OP_EXEC_LAYER), 0);
+	}
+	task = bpf_task_storage_get(&tasks, bpf_get_current_task_btf(), NULL, 0);
+	if (!task || !(task->flags & ENF_SF_LOADER))
+		return 0;
+	return enf_file_access(NULL, file, ENF_PAIR(ENF_OP_LOADED_LAYER, ENF_NO_OP),
+			       ENF_BIT(ENF_OP_LOADED_LAYER), 0);
 }
 
 /* Strict rules: every use of a descriptor, also of one that was opened before the policy. */

@@ -8,10 +8,19 @@ from typing import Final
 
 import attrs
 
-from enforcer.policy.language.vocabulary import EVENTS, GUARDED, Dim, Op, OpSpec
-from enforcer.policy.model.policy import Rule, Verb
+from enforcer.policy.language.vocabulary import EVENTS, GUARDED, Dim, ObjectFlag, Op, OpSpec
+from enforcer.policy.model.loaders import loaded_ops
+from enforcer.policy.model.policy import Condition, Policy, Rule, Text, TextKind, Verb
 
-__all__ = ["freed_when_detached", "guard_ops", "is_on_code", "linked_guard_ops", "named"]
+__all__ = [
+    "freed_when_detached",
+    "guard_ops",
+    "is_on_code",
+    "layer_ops",
+    "layers_behind",
+    "linked_guard_ops",
+    "named",
+]
 
 _ALL_FILE_OPS: Final = frozenset(EVENTS["file"].everything)
 _ALL_MOUNT_OPS: Final = frozenset(EVENTS["mount"].everything)
@@ -20,6 +29,18 @@ _NAME_KEEPERS: Final = frozenset((Op.GUARD, Op.MOUNT_GUARD))
 _REPLACES: Final = frozenset((Op.UNLINK, Op.SYMLINK, Op.MKNOD, Op.LINK, Op.RENAME))
 _RUNS_CODE: Final = frozenset((Op.EXEC, Op.MMAP_EXEC))
 _KEEPERS_OF_CONTENT: Final = frozenset((Op.NAME_GUARD,))
+_EVERY_FILE: Final = (
+    Text(TextKind.PREFIX, b"/"),
+    *(Text(TextKind.GLOB, text) for text in (b"/**", b"/**/*", b"/**/**")),
+)
+_UNTOLD: Final = (
+    ObjectFlag.SCRIPT
+    | ObjectFlag.INTERPRETER
+    | ObjectFlag.SETUID
+    | ObjectFlag.SETGID
+    | ObjectFlag.FILECAPS
+)
+"""Facts of an exec that are not known when the file is opened."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -42,6 +63,43 @@ def freed_when_detached(rule: Rule) -> Rule | None:
     if known == rule.conditions and not rule.within:
         return None  # met as it is
     return attrs.evolve(rule, conditions=known, within=())
+
+
+def layer_ops(rule: Rule, *, asked: bool) -> frozenset[Op]:
+    """
+    Return what decides on *rule* by the name that a program of an overlay has in the layer.
+
+    Only rules that refuse what they name, and not all: a list of what may be run has the names that are seen in the
+    overlay.
+    Rules that permit come with them, so that the same rule matches first; they refuse nothing by themselves.
+
+    *asked*: as for :func:`~enforcer.policy.model.loaders.loaded_ops`.
+    """
+    dims = {c.field.dim for c in rule.conditions}
+    is_told = not any((f.field.flag or 0) & _UNTOLD for f in rule.flags) and Dim.ARG_ANY not in dims
+    if rule.event != "exec" or not is_told or rule.only_marks:
+        return frozenset()
+    if rule.action.verb >= Verb.DENY and not any(_names_some(c) for c in rule.conditions):
+        return frozenset()
+    loaded = loaded_ops(rule, asked=asked)
+    return frozenset((Op.EXEC_LAYER, Op.LOADED_LAYER) if loaded else (Op.EXEC_LAYER,))
+
+
+def _names_some(condition: Condition) -> bool:
+    """Tell whether *condition* names files by their path, and not simply every file."""
+    is_on_path = condition.field.dim == Dim.PATH and not condition.negate
+    return is_on_path and not any(value in _EVERY_FILE for value in condition.values)
+
+
+def layers_behind(policy: Policy, *, asked: bool) -> list[frozenset[Op]]:
+    """For each rule of *policy*, return the operations on layers that rules behind it refuse."""
+    seen: frozenset[Op] = frozenset()
+    out: list[frozenset[Op]] = []
+    for rule in reversed(policy.rules):
+        out.append(seen)
+        if rule.action.verb >= Verb.DENY:
+            seen |= layer_ops(rule, asked=asked)
+    return out[::-1]
 
 
 def guard_ops(rule: Rule) -> frozenset[Op]:

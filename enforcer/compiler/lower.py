@@ -22,6 +22,8 @@ from enforcer.compiler.implied import (
     freed_when_detached,
     guard_ops,
     is_on_code,
+    layer_ops,
+    layers_behind,
     linked_guard_ops,
     named,
 )
@@ -126,8 +128,9 @@ class _Lowering:
     def rows(self) -> Iterator[Row]:
         """Yield all rows in order."""
         later = strict_behind(self.policy)
+        layers = layers_behind(self.policy, asked=self._by_loader)
         for index, rule in enumerate(self.policy.rules):
-            yield from self._rule(index, rule, later[index])
+            yield from self._rule(index, rule, later[index] | layers[index])
         for event, action in self.policy.defaults.items():
             yield from self._default(event, action)
 
@@ -140,8 +143,11 @@ class _Lowering:
         conjunctions = list(self._conjunctions(named))
         info = self._info(rule.action, rule.span, rule.event, RowKind.RULE, rule=rule, index=index)
         asks = RowFlag.WITHIN if rule.within else 0
+        is_strict = rule.action.verb >= Verb.DENY
+        in_layers = layer_ops(rule, asked=self._by_loader)
+        own = rule_ops(rule) | loaded_ops(rule, asked=self._by_loader)
         plain = Row(
-            ops=_bits(rule_ops(rule) | loaded_ops(rule, asked=self._by_loader)),
+            ops=_bits(own | in_layers if is_strict else own),
             terms=(),
             flags_set=wanted,
             flags_clear=unwanted,
@@ -157,11 +163,12 @@ class _Lowering:
             limit=self.marks.limit_of(rule),
         )
         yield from each_of(plain, subjects, conjunctions)
-        through = descriptor_ops(rule) & behind
+        again = frozenset() if rule.strict else descriptor_ops(rule)
+        through = (again | in_layers) & behind
         plain = plain._replace(mark=0)  # it is the rule that marks, not what it implies
         is_open = rule.action.verb in {Verb.ALLOW, Verb.LOG} and not rule.only_marks
-        if through and not rule.strict and is_open:
-            # What may be opened may be read: else a strict rule below would take it back.
+        if through and is_open:
+            # What may be opened may be read, and run by either name: else a rule below would take it back.
             silent = plain._replace(
                 ops=_bits(through),
                 action=Verb.ALLOW,
@@ -180,7 +187,7 @@ class _Lowering:
             yield from each_of(silent, subjects, list(self._conjunctions(free)))
         if rule.attempts is not None:
             yield from self._attempts(rule, subjects, plain)
-        kept = named if rule.action.verb >= Verb.DENY else by_root(self.policy, rule)
+        kept = named if is_strict else by_root(self.policy, rule)
         yield from self._guard(kept, subjects, plain)
 
     def _attempts(self, rule: Rule, subjects: tuple[int, ...], plain: Row) -> Iterator[Row]:

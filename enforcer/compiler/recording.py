@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RECORDED", "recording_image"]
 
 _BESIDES: Final = {
-    "exec": (Op.EXEC_CREDS, Op.EXEC_ARGV, Op.EXEC_LOADED),
+    "exec": (Op.EXEC_CREDS, Op.EXEC_ARGV, Op.EXEC_LOADED, Op.EXEC_LAYER, Op.LOADED_LAYER),
     "file": (Op.GUARD, Op.OVERWRITE, Op.NAME_GUARD),
     "process": (Op.CAPABLE,),
     "mount": (Op.MOUNT_GUARD,),

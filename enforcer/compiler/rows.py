@@ -26,7 +26,8 @@ _ON_FILES: Final = sum(
     1 << op
     for op in (
         *EVENTS["file"].everything,
-        *(Op.EXEC, Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE, Op.GUARD, Op.NAME_GUARD),
+        *(Op.EXEC, Op.EXEC_LAYER, Op.LOADED_LAYER),
+        *(Op.FD_READ, Op.FD_WRITE, Op.OVERWRITE, Op.GUARD, Op.NAME_GUARD),
     )
 )
 

@@ -163,7 +163,7 @@ NAMES: Final = (
         "inode_free_security",
         role=Role.IDENTITY,
         voids=mask(
-            "EXEC READ WRITE APPEND MMAP_EXEC FD_READ FD_WRITE CREATE UNLINK SYMLINK MKDIR RMDIR MKNOD "
+            "EXEC EXEC_LAYER LOADED_LAYER READ WRITE APPEND MMAP_EXEC FD_READ FD_WRITE CREATE UNLINK SYMLINK MKDIR RMDIR MKNOD "
             "CHMOD NAME_GUARD"
         ),
     ),
@@ -180,6 +180,7 @@ HOOKS: Final = (
     _hook("enf_exec_argv"),
     _hook("enf_mmap_loaded"),
     _hook("enf_file_open"),
+    _hook("enf_exec_layer"),
     _hook("enf_file_permission"),
     _hook("enf_file_fcntl"),
     _hook("enf_mmap_file"),

@@ -130,6 +130,7 @@ LABELS_OF = [b"a=b", b"a=", b"b=a", b"app=ab", b"a/b=x.sh"]
 OPS_OF = {
     "exec": [
         *(Op.EXEC, Op.EXEC_ARGV, Op.EXEC_CREDS, Op.EXEC_LOADED, Op.EXEC_LOADED),
+        *(Op.EXEC_LAYER, Op.LOADED_LAYER),
         *(Op.GUARD, Op.MOUNT_GUARD),
     ],
     "file": [
@@ -583,6 +584,8 @@ class Maker:
         ops = [self.pick(sorted(rule_ops(rule)) if rule else OPS_OF[event])]
         if rule and by_loader(rule) and self.chance(0.3):
             ops = [Op.EXEC_LOADED]
+        if rule and rule.event == "exec" and self.chance(0.25):
+            ops = [self.pick([Op.EXEC_LAYER, Op.LOADED_LAYER])]
         if rule and self.chance(0.25) and rule.event not in {"network", "lsm"}:
             ops = [self.pick([Op.GUARD, Op.MOUNT_GUARD, Op.NAME_GUARD])]
         ops += self.several(lambda: self.pick(OPS_OF[event]), 0, self.pick([0, 0, 1, 2]))

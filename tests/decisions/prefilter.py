@@ -19,6 +19,7 @@ WITH_MODE = (Op.CREATE, Op.MKDIR, Op.MKNOD, Op.CHMOD)
 """Those of them that have permission bits."""
 ASKED = (
     *(Op.READ, Op.WRITE, Op.APPEND, Op.FD_READ, Op.FD_WRITE, Op.MMAP_EXEC, Op.EXEC, Op.OVERWRITE),
+    *(Op.EXEC_LAYER, Op.LOADED_LAYER),
     *(Op.UNLINK, Op.SYMLINK, Op.RMDIR, Op.NAME_GUARD, *WITH_MODE),
 )
 """Operations whose hooks have the prefilter."""

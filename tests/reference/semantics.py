@@ -908,6 +908,34 @@ def loaded_ops(policy: Policy, rule: Rule) -> frozenset[Op]:
     return frozenset()
 
 
+def layer_ops(policy: Policy, rule: Rule) -> frozenset[Op]:
+    """By what *rule* is asked about the name that a program of an overlay has in the layer."""
+    about = {c.field.dim for c in rule.conditions}
+    every_file = {b"/", b"/**", b"/**/*", b"/**/**"}
+    named = any(
+        c.field.dim == Dim.PATH
+        and not c.negate
+        and not any(
+            value.value in every_file and value.kind in (TextKind.GLOB, TextKind.PREFIX)
+            for value in c.values
+            if isinstance(value, Text)
+        )
+        for c in rule.conditions
+    )
+    untold = {
+        *(ObjectFlag.SCRIPT, ObjectFlag.INTERPRETER, ObjectFlag.FILECAPS),
+        *(ObjectFlag.SETUID, ObjectFlag.SETGID),
+    }
+    if rule.event != "exec" or rule.only_marks or Dim.ARG_ANY in about:
+        return frozenset()
+    if untold & {f.field.flag for f in rule.flags}:
+        return frozenset()
+    if rule.action.verb in (Verb.DENY, Verb.KILL) and not named:
+        return frozenset()
+    loaded = {Op.LOADED_LAYER} if loaded_ops(policy, rule) else set()
+    return frozenset({Op.EXEC_LAYER} | loaded)
+
+
 def guard_ops(rule: Rule) -> frozenset[Op]:
     """What the guard of *rule* decides; nothing if it has none."""
     about_paths = [c for c in rule.conditions if c.field.dim == Dim.PATH]
@@ -947,6 +975,7 @@ def entries(policy: Policy) -> list[Entry]:
         mark = rule.mark.name if rule.mark else None
         kind = "mark" if rule.only_marks else "rule"
         decided = rule_ops(rule) | loaded_ops(policy, rule)
+        decided |= layer_ops(policy, rule) if strict else frozenset()
         out.append(Entry(policy, i, kind, decided, rule.action, rule.on_error, mark))
         if rule.only_marks:
             continue
@@ -959,6 +988,15 @@ def entries(policy: Policy) -> list[Entry]:
         if not strict and not rule.strict:
             # What may be opened may be used, even if a later rule is strict with others.
             ops = descriptor_ops(rule) & frozenset().union(*later)
+            silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
+            out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
+        refused = [
+            layer_ops(policy, other)
+            for other in policy.rules[i + 1 :]
+            if other.action.verb in (Verb.DENY, Verb.KILL)
+        ]
+        if not strict and (ops := layer_ops(policy, rule) & frozenset().union(*refused)):
+            # What may be run by the name in the layer is not refused by a later rule on that name.
             silent = attrs.evolve(rule.action, verb=Verb.ALLOW)
             out.append(Entry(policy, i, "rule", ops, silent, OnError.SKIP))
         if not strict and Op.MOUNT in rule_ops(rule) and rule.event == "mount":

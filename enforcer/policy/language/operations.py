@@ -117,6 +117,7 @@ _PROGRAM: Final = "path interpreter fileless memfd offHost drift setuid setgid"
 _FAULTS: Final = "inode_init_security_anon/enf_userfault_memory"
 _FILE: Final = "path fileless memfd offHost drift directory"
 _LOADED: Final = "path fileless memfd offHost"
+_LAYER: Final = "path fileless memfd"
 _SOCKET: Final = "family type protocol"
 _INET: Final = f"{_SOCKET} address port"
 _ADDRESS: Final = f"{_INET} path abstract"
@@ -148,6 +149,12 @@ _ROWS: Final = (
               hooks="bprm_committed_creds/enf_exec_argv", is_deed=False, by_field="args"),
     Operation(Op.EXEC_LOADED, "exec", "loaded", "mmap", "Have a loader run a program.",
               f"{_LOADED} drift", _LAUNCH, hooks="mmap_file/enf_mmap_loaded"),
+    Operation(Op.EXEC_LAYER, "exec", "exec", "execve",
+              "Run a program of an overlay, asked by the name that its file has in the layer.",
+              _LAYER, _LAUNCH, hooks="file_open/enf_exec_layer", is_deed=False),
+    Operation(Op.LOADED_LAYER, "exec", "loaded", "openat",
+              "Have a loader run a program of an overlay, asked by the name that its file has in the layer.",
+              _LAYER, _LAUNCH, hooks="file_open/enf_exec_layer", is_deed=False),
     # ---- Files
     Operation(Op.READ, "file", "read", "openat", "Open for reading.", _FILE, _READ,
               hooks="file_open quota_on", by_descriptor=Op.FD_READ),

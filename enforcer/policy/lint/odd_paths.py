@@ -40,6 +40,7 @@ _HIDDEN: Final = re.compile(r"(/(?:usr|bin|sbin|lib|lib64|opt|etc)(?:/[^/*?\[\\]
 _FILES_ONLY: Final = frozenset(
     {
         *(Op.EXEC, Op.EXEC_LOADED, Op.EXEC_CREDS, Op.EXEC_ARGV, Op.MMAP_EXEC),
+        *(Op.EXEC_LAYER, Op.LOADED_LAYER),
         *(Op.WRITE, Op.APPEND, Op.CREATE, Op.TRUNCATE, Op.OVERWRITE, Op.FD_WRITE),
     }
 )

@@ -155,6 +155,55 @@ def test_overwriting_is_asked_only_where_appending_is_told_from_writing() -> Non
     assert {"rule-1": False, "rule-2": True, "rule-3": False} == asks
 
 
+_LAYERS = frozenset((Op.EXEC_LAYER, Op.LOADED_LAYER))
+
+
+@pytest.mark.parametrize(
+    ("rule", "asked"),
+    [
+        ("exec: {}, match: {path: /x}, action: deny", _LAYERS),
+        ("exec: {}, match: {path: [/x/**, /**/y]}, action: kill", _LAYERS),
+        ("exec: {}, match: {path: /x, process: {uid: 5}, fileless: false}, action: deny", _LAYERS),
+        ("exec: {}, loader: false, match: {path: /x}, action: deny", {Op.EXEC_LAYER}),
+        ("exec: {}, match: {path: /x}, action: log", ()),
+        ("exec: {}, match: {path: /**}, action: deny", ()),
+        ("exec: {}, match: {path: {notEqual: /x}}, action: deny", ()),
+        ("exec: {}, match: {process: {uid: 5}}, action: deny", ()),
+        ("exec: {}, match: {path: /x, script: true}, action: deny", ()),
+        ("exec: {}, match: {path: /x, setuid: false}, action: deny", ()),
+        ("exec: {}, match: {path: /x, args: [{index: any, equal: y}]}, action: kill", ()),
+        ("file: read, match: {path: /x}, action: deny", ()),
+    ],
+)
+def test_layers_of_overlays_are_asked_about_what_a_rule_refuses_by_name(rule, asked) -> None:
+    """Not where it refuses all but a list, nor by what is known later than the layer's file is opened."""
+    rows = rows_of(load(f"{{{rule}}}", spec="  default: {exec: deny}\n"))
+
+    found = {op for row in rows for op in _LAYERS if row.ops & ops(op)}
+    assert set(asked) == found
+
+
+def test_what_may_be_run_by_one_name_may_be_run_by_the_other() -> None:
+    """A rule in front permits both, silently; behind the last that refuses none is asked."""
+    rows = rows_of(
+        load(
+            "{exec: {}, match: {path: /x/a}, action: log}",
+            "{exec: {}, match: {path: /x/b, setuid: false}, action: allow}",
+            "{exec: {}, match: {path: /x/**}, action: deny, guard: false}",
+            "{exec: {}, match: {path: /y}, action: allow}",
+        )
+    )
+
+    said = [(row.info.rule, row.action, bool(row.ops & ops(*_LAYERS))) for row in rows]
+    assert [
+        ("rule-1", Verb.LOG, False),
+        ("rule-1", Verb.ALLOW, True),
+        ("rule-2", Verb.ALLOW, False),
+        ("rule-3", Verb.DENY, True),
+        ("rule-4", Verb.ALLOW, False),
+    ] == said
+
+
 def test_any_argument_is_a_dimension_of_its_own() -> None:
     """The kernel side reads argv only if somebody asks for any argument; one by index does too."""
     found = compiled("{exec: {}, match: {args: [{index: 3, equal: x}]}, action: kill}")
