@@ -159,6 +159,16 @@ class TestNamed:
         assert found["another inode"] < found["another path"] < 10000
 
 
+def test_a_rule_on_programs_costs_an_open_one_call_of_a_hook(program, bases):
+    """By which a program of an overlay is met under the name that it has in a layer."""
+    rule = "{exec: {}, match: {path: /nothing/runs/this}, action: deny}"
+    with activated(f"{HEAD}    - {rule}\n"):
+        found = cost(program, "open") - bases["open"]
+    print(f"open and close, with a rule on programs: {found}")
+
+    assert 0 < found < 400
+
+
 CONTAINER = Container("docker", "a", Path("cost"))
 ENTER = f"""
 echo $$ >{CONTAINER.cgroup}/cgroup.procs
