@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from enforcer.policy.language.sockets import CHOSEN_PORTS, FAMILIES
@@ -33,7 +33,14 @@ _LOCAL: Final = frozenset({Op.BIND, Op.LISTEN, Op.ACCEPT})
 _V4: Final = 0xFFFF << 32
 _ANY: Final = (0, _V4)  # :: and 0.0.0.0
 _OWN: Final = ((0, 1), (_V4, _V4), (_V4 | 0x7F000000, _V4 | 0x7FFFFFFF))  # with ::1 and 127.0.0.0/8
-_SEVERAL: Final = ((_V4 | 0xE0000000, _V4 | 0xFFFFFFFF), (0xFF << 120, (1 << 128) - 1))
+_GROUPS_4: Final = (_V4 | 0xE0000000, _V4 | 0xEFFFFFFF)  # 224.0.0.0/4
+_GROUPS_6: Final = (0xFF << 120, (1 << 128) - 1)  # ff00::/8
+_BROADCAST: Final = (_V4 | 0xFFFFFFFF,) * 2
+_GROUPS: Final = (_GROUPS_4, _GROUPS_6, _BROADCAST)
+_VERSION_4: Final = (_V4, _V4 | 0xFFFFFFFF)
+_HOST_BITS: Final = range(2, 25)  # from /30, since a /31 has no broadcast address (RFC 3021), to /8
+_FOUR: Final = 4
+_OCTET: Final = 0xFF
 _DATAGRAMS: Final = {"type": (2, 3, 5), "protocol": (1, 17, 58, 136, 255)}
 """Types and protocols of sockets that may send to several machines at once."""
 _UNIX: Final = FAMILIES["unix"]
@@ -100,15 +107,48 @@ def address_of_one_machine(policy: Policy, host: Host) -> Iterator[Issue]:
     for rule, condition in _refusing(policy, Dim.ADDR):
         if condition.negate or Op.SEND not in kernel_operations(rule) or _is_of_streams(rule):
             continue
-        values = [v for v in condition.values if isinstance(v, Address)]
-        # Who names any group has thought of them, and addresses of this machine are in no network.
-        if all(_is_own(v) for v in values) or any(_is_of_several(v) for v in values):
-            continue
-        yield info(
-            condition.span or rule.span,
-            "datagrams to a broadcast or multicast address reach this machine as well: add "
-            '255.255.255.255, the broadcast address of its network, 224.0.0.0/4 and "ff00::/8"',
-        )
+        missing = _unnamed([v for v in condition.values if isinstance(v, Address)])
+        if missing:
+            yield info(
+                condition.span or rule.span,
+                f"datagrams to {' and '.join(dict.fromkeys(kind for kind, _ in missing))} addresses reach "
+                f"this machine as well: add {', '.join(what for _, what in missing)}",
+            )
+
+
+def _unnamed(values: Sequence[Address]) -> list[tuple[str, str]]:
+    """Kind and name of what reaches the machines of *values*, too, of the same version of IP, and is not in them."""
+    machines = [v for v in values if not any(_is_within(v, r) for r in (*_OWN, *_GROUPS))]
+    hosts = [v for v in machines if _overlaps(v, _VERSION_4)]
+    missing = []
+    if hosts and not any(_overlaps(v, _BROADCAST) for v in values):
+        missing.append(("broadcast", "255.255.255.255"))
+    if _lacks_broadcast(hosts, values):
+        missing.append(("broadcast", "the broadcast address of its network"))
+    if hosts and not any(_overlaps(v, _GROUPS_4) for v in values):
+        missing.append(("multicast", "224.0.0.0/4"))
+    if len(hosts) < len(machines) and not any(_overlaps(v, _GROUPS_6) for v in values):
+        missing.append(("multicast", '"ff00::/8"'))
+    return missing
+
+
+def _lasts(host: Address) -> set[int]:
+    """Return the last addresses of the networks that *host* may be in. Which of them it is in is not known here."""
+    low, high = max(host.low, _VERSION_4[0]), min(host.high, _VERSION_4[1])
+    lasts = {low | (1 << bits) - 1 for bits in _HOST_BITS}
+    if high - low < _FOUR - 1 and high & _OCTET != _OCTET:
+        lasts.discard(high)  # more likely a machine than the last address of a network of four
+    return {last for last in lasts if last >= high} or {high}
+
+
+def _lacks_broadcast(hosts: Sequence[Address], values: Sequence[Address]) -> bool:
+    """Whether for one of *hosts*, which is no broadcast address of another, no broadcast address is in *values*."""
+    lasts = {host: _lasts(host) for host in hosts}
+    return any(
+        not any(_overlaps(value, (last, last)) for value in values for last in own)
+        for host, own in lasts.items()
+        if not any(host.low == host.high and host.low in others for others in lasts.values())
+    )
 
 
 def _is_of_streams(rule: Rule) -> bool:
@@ -120,12 +160,14 @@ def _is_of_streams(rule: Rule) -> bool:
     )
 
 
-def _is_own(value: Address) -> bool:
-    return any(low <= value.low and value.high <= high for low, high in _OWN)
+def _is_within(value: Address, among: tuple[int, int]) -> bool:
+    low, high = among
+    return low <= value.low and value.high <= high
 
 
-def _is_of_several(value: Address) -> bool:
-    return any(value.low <= high and low <= value.high for low, high in _SEVERAL)
+def _overlaps(value: Address, among: tuple[int, int]) -> bool:
+    low, high = among
+    return value.low <= high and low <= value.high
 
 
 @check

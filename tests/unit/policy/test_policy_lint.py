@@ -357,7 +357,7 @@ def test_remarks(rule, check):
         ["{network: bind, match: {port: 80}, action: deny}"],
         ["{network: bind, match: {port: 0-65535, process: {uid: 9}}, action: deny}"],
         ["{network: listen, match: {address: '::/0', process: {uid: 9}}, action: deny}"],
-        ["{network: egress, match: {address: [10.0.0.1, 224.0.0.0/4]}, action: deny}"],
+        ["{network: egress, match: {address: [10.0.0.1, 10.0.0.255, 224.0.0.0/3]}, action: deny}"],
         ["{network: egress, match: {address: 10.0.0.1, protocol: tcp}, action: deny}"],
         ["{network: egress, match: {address: [127.0.0.1, '::1']}, action: deny}"],
         ["{network: bind, match: {port: 1024-65535, process: {uid: 9}}, action: deny}"],
@@ -422,6 +422,52 @@ def test_the_remark_on_ancestors_says_what_to_write():
 
     assert Severity.INFO is issue.severity
     assert issue.message.endswith("write lineage instead of ancestors to match both")
+
+
+LIMITED, NETWORK = "255.255.255.255", "the broadcast address of its network"
+GROUPS_4, GROUPS_6 = "224.0.0.0/4", '"ff00::/8"'
+
+
+@pytest.mark.parametrize(
+    ("addresses", "kinds", "missing"),
+    [
+        ("10.9.0.2", "broadcast and multicast", [LIMITED, NETWORK, GROUPS_4]),
+        ("10.9.0.2, 224.0.0.0/4", "broadcast", [LIMITED, NETWORK]),
+        ("10.9.0.2, 224.0.0.251", "broadcast", [LIMITED, NETWORK]),
+        ("10.9.0.2, 224.0.0.0/4, 255.255.255.255", "broadcast", [NETWORK]),
+        ("10.9.0.2, 224.0.0.0/4, 10.9.0.255", "broadcast", [LIMITED]),
+        ("10.9.0.2, 255.255.255.255, 10.9.0.255", "multicast", [GROUPS_4]),
+        ("10.9.0.2, 255.255.255.255, 10.9.0.7, 224.0.0.0/4", "", []),
+        ("10.9.0.2, 255.255.255.255, 10.9.0.8, 224.0.0.0/4", "broadcast", [NETWORK]),
+        ("10.9.0.3, 255.255.255.255, 224.0.0.0/4", "broadcast", [NETWORK]),
+        ("10.9.0.0/24, 255.255.255.255, 224.0.0.0/4", "", []),
+        ("10.9.0.0/25, 255.255.255.255, 224.0.0.0/4", "", []),
+        ("10.9.0.2/31, 255.255.255.255, 224.0.0.0/4", "broadcast", [NETWORK]),
+        ("10.9.0.2, 172.16.0.2, 172.16.255.255, 224.0.0.0/3", "broadcast", [NETWORK]),
+        ("10.9.0.2, 10.9.255.255, 224.0.0.0/3", "", []),
+        ("10.9.0.2, 10.9.0.255, 224.0.0.0/3, '2001:db8::1'", "multicast", [GROUPS_6]),
+        ("'2001:db8::1'", "multicast", [GROUPS_6]),
+        ("'2001:db8::1', 'ff02::1'", "", []),
+        ("'2001:db8::1', 224.0.0.0/4", "multicast", [GROUPS_6]),
+        ("0.0.0.0/0", "", []),
+        ("0.0.0.0/0, '::/0'", "", []),
+        ("127.0.0.1, '::1'", "", []),
+        ("224.0.0.251, 255.255.255.255", "", []),
+    ],
+)
+def test_broadcast_and_multicast_that_a_rule_lacks_are_named(addresses, kinds, missing):
+    """Of the versions of IP that the rule names machines of."""
+    found = [
+        issue.message
+        for issue in _issues(
+            f"  rules:\n  - {{network: egress, match: {{address: [{addresses}]}}, action: deny}}\n"
+        )
+        if issue.check == "address-of-one-machine"
+    ]
+
+    assert [
+        f"datagrams to {kinds} addresses reach this machine as well: add {', '.join(missing)}"
+    ] * bool(missing) == found
 
 
 @pytest.mark.parametrize("name", sorted(p.name for p in POLICIES.glob("*.yaml")))
