@@ -32,6 +32,7 @@ from enforcer.runtime.policies.namespace_shares import (
     beyond,
     displaced,
     is_shared,
+    needs,
     overfull,
 )
 from enforcer.runtime.policies.refused_files import Costly, told
@@ -247,9 +248,19 @@ def _choose(order: Order, automata: Automata | None) -> Chosen[_Laid]:
                 raise  # another limit is exceeded, and the error says so
             return error
 
-    def check(policies: PolicySet) -> None:
-        if over := list(alone(policies.policies, count)):
+    def check(policies: PolicySet) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+
+        def measured(some: Sequence[Policy], share: Share) -> Counts | LimitError:
+            counts = count(some, share)
+            if not isinstance(counts, LimitError):
+                for room, number in needs(counts).items():
+                    found[room] = max(number, found.get(room, 0))
+            return counts
+
+        if over := list(alone(policies.policies, measured)):
             raise PolicyErrors(over)
+        return found
 
     def tried(policies: PolicySet) -> _Laid | LimitError:
         try:

@@ -28,7 +28,7 @@ class Unit:
 
     *found*: what it says, if that can be read; *earlier*: what it said when it was active last, and *before*, the policies of that if it says something
     else now; *errors*: of the versions that cannot be active; *policies*: of the version that is tried;
-    *again_at*: before that, *found* is not tried again; *is_checked*: what is tried can be compiled by itself,
+    *again_at*: before that, *found* is not tried again; *needs*: what is tried takes so much of each limit, compiled by itself; None: that is not known,
     and *is_tried*: to compile it comes to an end.
     """
 
@@ -40,7 +40,7 @@ class Unit:
     errors: list[EnforcerError] = attrs.field(factory=list)
     policies: tuple[Policy, ...] = ()
     again_at: float = 0.0
-    is_checked: bool = False
+    needs: Mapping[str, int] | None = None
     is_tried: bool = False
 
     @property
@@ -67,6 +67,7 @@ class Unit:
         """Try the version before, since this one has *errors*."""
         self.errors += errors
         self.versions.pop(0)
+        self.needs = None
         self.policies = self.before if self.versions else ()
 
 

@@ -18,6 +18,7 @@ from enforcer.compiler import limits
 from enforcer.compiler.glob import WORK
 from enforcer.errors import LimitError, PolicyError, PolicyErrors
 from enforcer.policy.text.bounds import MAX_GLOB_WORK
+from enforcer.runtime.policies.search import first_too_much
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ __all__ = [
     "beyond",
     "displaced",
     "is_shared",
+    "needs",
     "overfull",
 ]
 
@@ -124,6 +126,11 @@ WHOLE: Final = Share(4)
 def is_shared(error: LimitError) -> bool:
     """Tell whether *error* is about a room of which namespaces have shares."""
     return error.limit in ROOMS
+
+
+def needs(counts: Counts) -> dict[str, int]:
+    """Return how much of each room *counts* takes, by the names of :data:`ROOMS`."""
+    return {name: getattr(counts, room.count) for name, room in ROOMS.items()}
 
 
 def overfull(counts: Counts) -> LimitError | None:
@@ -244,19 +251,11 @@ def _beyond(
 def _first_too_much(
     policies: Sequence[Policy], problem: Callable[[Sequence[Policy]], _T | None]
 ) -> tuple[int, _T] | None:
-    """Find by halving how many of the first *policies* have no *problem*; with that of one more. None: all have none."""
+    """Find how many of the first *policies* have no *problem*; with that of one more. None: all have none."""
     why = problem(policies) if policies else None
     if why is None:
         return None
-    fits, fails = 0, len(policies)
-    while fails - fits > 1:
-        half = (fits + fails) // 2
-        found = problem(policies[:half])
-        if found is None:
-            fits = half
-        else:
-            fails, why = half, found
-    return fits, why
+    return first_too_much(len(policies), why, lambda number: problem(policies[:number]))
 
 
 def _error(policy: Policy, room: Room) -> PolicyError:

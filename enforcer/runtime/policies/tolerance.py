@@ -9,6 +9,7 @@ neither the names nor the room of others.
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 import attrs
@@ -21,6 +22,7 @@ from enforcer.policy.text.digest import digest_of
 from enforcer.runtime.policies.file_versions import Unit, fall_back_by_name, named, parts, units_of
 from enforcer.runtime.policies.namespace_shares import SharesError
 from enforcer.runtime.policies.refused_files import MAX_TOLD, Costly, RefusedFile, is_at, told
+from enforcer.runtime.policies.search import first_too_much
 from enforcer.runtime.policies.trials import bugs_told
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def choose(
     taken: Mapping[str, str],
     *,
     make: Callable[[PolicySet], _T],
-    check: Callable[[PolicySet], object],
+    check: Callable[[PolicySet], Mapping[str, int]],
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]] = lambda _: (),
     costly: Costly | None = None,
     trials: Trials | None = None,
@@ -78,7 +80,7 @@ def choose(
         earlier: what those said that were active last, by path.
         taken: names that no file may give a policy, with where they are from.
         make: compiles policies; what it returns is in the answer.
-        check: compiles policies that need not be complete.
+        check: compiles policies that need not be complete, and returns how much they take of limits, by their names.
         exceeding: says which of these policies have no room beside those in front of them.
         costly: texts that are known to be refused by themselves.
         trials: finds new files of namespaces that come to no end; None: none is looked for.
@@ -124,11 +126,12 @@ class _Choice(Generic[_T]):
     units: list[Unit]
     taken: Mapping[str, str]
     make: Callable[[PolicySet], _T]
-    check: Callable[[PolicySet], object]
+    check: Callable[[PolicySet], Mapping[str, int]]
     exceeding: Callable[[Iterable[Policy]], Iterable[PolicyError]]
     costly: Costly
     trials: Trials | None
     _searches: int = 0
+    _most: tuple[PolicySet, _T] | None = None
 
     def run(self) -> _T:
         """Compile what can be; each round that does not end it leaves one version less."""
@@ -141,9 +144,12 @@ class _Choice(Generic[_T]):
                 and self._has_room()
                 and self._comes_to_an_end()
             ):
+                policies = self.policies()
+                if self._most is not None and policies == self._most[0]:
+                    return self._most[1]
                 try:
                     with bugs_told():
-                        return self.make(self.policies())
+                        return self.make(policies)
                 except EnforcerError as error:
                     self._blame(error)
 
@@ -281,13 +287,13 @@ class _Choice(Generic[_T]):
         """Let fall back what cannot be compiled by itself; tell whether any did."""
         failed = False
         for unit in new:
-            if unit.is_checked:
+            if unit.needs is not None:
                 continue
-            unit.is_checked = True
+            unit.needs = {}
             began = self.costly.work()
             try:
                 with bugs_told():
-                    self.check(PolicySet(unit.policies))
+                    unit.needs = self.check(PolicySet(unit.policies))
             except _OF_POLICIES as error:
                 unit.again_at, why = self.costly.again_at(began)
                 unit.fall_back((*parts(error), *([EnforcerError(why)] if why else ())))
@@ -295,29 +301,47 @@ class _Choice(Generic[_T]):
         return failed
 
     def _fall_back_by_search(self, old: list[Unit], new: list[Unit], error: EnforcerError) -> None:
-        """Find by halving how many of *new* can be active, and let fall back the first that cannot."""
+        """Find how many of *new* can be active, and let fall back the first that cannot; so again, with what is left."""
         if not new:
             raise error
-        fits, fails = 0, len(new)
-        while fails - fits > 1:
-            half = (fits + fails) // 2
-            problem = self._problem(_together(old, new, half))
-            if problem is None:
-                fits = half
-            else:
-                fails, error = half, problem
-        self._searches += 1
-        is_last = self._searches == MAX_SEARCHES
-        for unit in new[fits:] if is_last else new[fits:fails]:
-            unit.fall_back([error])
+        old, new = [*old], [*new]
+
+        def problem(number: int) -> EnforcerError | None:
+            return self._problem(_together(old, new, number))
+
+        found: EnforcerError | None
+        fits, found = first_too_much(len(new), error, problem, _guess(new, error))
+        while found is not None:
+            self._searches += 1
+            failed = new[fits:] if self._searches >= MAX_SEARCHES else new[fits : fits + 1]
+            del new[fits : fits + len(failed)]
+            for unit in failed:
+                unit.fall_back([found])
+            old += [unit for unit in failed if unit.versions]
+            # Where one more is too much, all are: what is behind it is not compiled to learn that.
+            found = problem(fits + 1) if fits < len(new) else None
 
     def _problem(self, policies: PolicySet) -> EnforcerError | None:
+        """Compile *policies*, unless they were the most that could be: a search ends with what is made then."""
+        if self._most is not None and policies == self._most[0]:
+            return None
         try:
             with bugs_told():
-                self.make(policies)
+                made = self.make(policies)
         except _OF_POLICIES as error:
             return error
+        if self._most is None or len(policies.policies) >= len(self._most[0].policies):
+            self._most = policies, made
         return None
+
+
+def _guess(new: list[Unit], error: EnforcerError) -> int | None:
+    """Return how many of *new* have room together, if each takes what it takes by itself and the others take nothing."""
+    if not isinstance(error, LimitError) or error.limit not in limits.LIMITS:
+        return None
+    most = limits.LIMITS[error.limit]
+    needs = list(accumulate((unit.needs or {}).get(error.limit, 0) for unit in new))
+    return sum(need <= most for need in needs) if any(needs) else None
 
 
 def _together(old: list[Unit], new: list[Unit], number: int) -> PolicySet:

@@ -231,7 +231,7 @@ def test_a_quota_never_stops_the_rounds():
         {},
         {},
         make=lambda policies: len(policies.policies),
-        check=lambda policies: None,
+        check=lambda policies: {},
         exceeding=quota.exceeding,
     )
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enforcer.compiler import limits
 from enforcer.errors import EnforcerBug, KernelError, LimitError
 from enforcer.policy.store import FileText, find_texts
 from enforcer.runtime.policies import tolerance
@@ -53,6 +54,7 @@ class _Room:
     def check(self, policies):
         """Each by itself has room."""
         self.checked += 1
+        return {}
 
 
 def _choose(now, earlier=None, room=None, taken=None):
@@ -176,6 +178,57 @@ def test_new_files_take_no_room_of_others():
     assert room.asked < 60
 
 
+@attrs.define
+class _Conditions:
+    """Room for so many conditions; a policy takes as many as the last part of its name says, less what it shares."""
+
+    most: int
+    shared: int = 0
+    made: list[int] = attrs.field(factory=list)
+
+    def needs(self, policies):
+        """Those of one file, which shares nothing with itself."""
+        return {"ENF_MAX_ATOMS": sum(int(p.name.rpartition("-")[2]) for p in policies.policies)}
+
+    def make(self, policies):
+        names = [policy.name for policy in policies.policies]
+        self.made.append(len(names))
+        number = self.needs(policies)["ENF_MAX_ATOMS"] - self.shared * max(0, len(names) - 1)
+        if number > self.most:
+            error = LimitError(f"too many conditions: {number}, the limit is {self.most}")
+            error.limit = "ENF_MAX_ATOMS"
+            raise error
+        return names
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shared", "refused", "whole"),
+    [
+        ([500] * 65 + [268] + [1], 0, 1, 2),  # by one condition
+        ([500] * 66, 0, 1, 2),
+        ([500] * 80, 0, 15, 6),  # the first four of them by themselves, what is behind together
+        ([500] * 80, 100, 0, 1),
+        ([500] * 100, 100, 19, 20),  # sharing makes the guess wrong
+        ([300] * 30 + [30000] + [300] * 30, 0, 1, 5),  # the large one in the middle, and no other
+        ([30000, 30000, 2000, 2000], 0, 2, 5),
+    ],
+)
+def test_what_has_no_room_is_found_by_what_each_file_takes(
+    monkeypatch, sizes, shared, refused, whole
+):
+    """All files are compiled together some times, and not one time for each step of a search."""
+    monkeypatch.setitem(limits.LIMITS, "ENF_MAX_ATOMS", 32768)
+    conditions = _Conditions(32768, shared)
+    folder = {f"/{n:03}": _policy(f"p{n:03}-{size}") for n, size in enumerate(sizes)}
+    found = [FileText(path, content) for path, content in sorted(folder.items())]
+
+    chosen = choose(found, {}, {}, make=conditions.make, check=conditions.needs)
+
+    assert refused == len(chosen.refused)
+    assert len(sizes) - refused == len(chosen.made)
+    assert len([number for number in conditions.made if number]) <= whole
+
+
 def test_of_thousands_no_more_are_compiled_than_there_can_be():
     """Each by itself would take minutes; what was active before is one of them."""
     folder = {f"/{number:04}": _policy(f"p{number}") for number in range(2000)}
@@ -204,7 +257,7 @@ def test_what_is_about_the_machine_is_no_file_s_fault():
         raise KernelError("no memory")
 
     with pytest.raises(KernelError):
-        choose([FileText("/a", _policy("a"))], {}, {}, make=fails, check=lambda policies: None)
+        choose([FileText("/a", _policy("a"))], {}, {}, make=fails, check=lambda policies: {})
 
 
 def test_a_compiler_that_fails_for_one_file_fails_for_no_other():
@@ -217,7 +270,9 @@ def test_a_compiler_that_fails_for_one_file_fails_for_no_other():
         return names
 
     found = [FileText(f"/{name}", _policy(name)) for name in ("a", "bad", "c", "worse")]
-    chosen = choose(found, {}, {}, make=make, check=make)
+    chosen = choose(
+        found, {}, {}, make=make, check=lambda policies: dict.fromkeys(make(policies), 1)
+    )
 
     assert ["a", "c"] == chosen.made
     assert {"/bad": False, "/worse": False} == _states(chosen)
