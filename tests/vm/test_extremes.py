@@ -17,7 +17,7 @@ import extreme_attempts as words
 import pytest
 from engine import attempt, running
 
-_ROOT = Path("/srv/extremes")
+_ROOT = Path("/mnt/scratch/extremes")  # before Linux 6.6, tmpfs has no attributes of users
 _NAMED, _BESIDE = (os.fsencode(_ROOT) + place for place in (b"/named", b"/beside"))
 _DEEP = (18, 19, 20, 25)
 
@@ -74,7 +74,7 @@ def _tried() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+def found(scratch, tmp_path_factory) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
     """What each attempt gave without the policy, and with it."""
     for place in (_NAMED, _BESIDE):
         Path(os.fsdecode(place)).mkdir(parents=True)
