@@ -284,6 +284,8 @@ def test_file_capabilities_are_late(bench: Bench):
     assert not (ROOT / "by-capable").exists()
     assert 0 == plain.returncode, plain.stderr
     assert (ROOT / "by-plain").exists()
+    (record,) = [each for each in bench.daemon.records() if each["rule"] == "capable"]
+    assert ("kill", True) == (record["action"], record["enforced"]), record
 
 
 def test_hooks_by_name(bench: Bench):
