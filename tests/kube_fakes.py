@@ -22,7 +22,7 @@ import attrs
 import pytest
 from patience import scaled
 
-from enforcer.kube.watcher import Pace
+from enforcer.cluster.agent.watcher import Pace
 
 POLICIES = "/apis/enforcer.dev/v1/enforcerpolicies"
 CLUSTER = "/apis/enforcer.dev/v1/clusterenforcerpolicies"

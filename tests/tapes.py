@@ -13,8 +13,8 @@ from reference.semantics import UNKNOWN, Access, Actor, Identity, Unknown
 
 from enforcer.libbpf import abi
 from enforcer.policy.language.vocabulary import Dim, Op, SubjectFlag
-from enforcer.replay.journal import FORMAT, BlockKind, Writer
-from enforcer.replay.lines import How
+from enforcer.workbench.replay.journal import FORMAT, BlockKind, Writer
+from enforcer.workbench.replay.lines import How
 
 __all__ = ["Tape", "access_event", "head"]
 

@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     from enforcer.runtime.control.policy_answers import PolicyAnswer
     from enforcer.runtime.control.watch_answers import Beat, Opening
     from enforcer.runtime.reactor import Reactor
-    from enforcer.ui.board import Board
-    from enforcer.ui.keys import Keyboard
-    from enforcer.ui.model import Model
-    from enforcer.ui.painter import Painter
-    from enforcer.ui.rows import Frame, Glyphs
+    from enforcer.workbench.dashboard.board import Board
+    from enforcer.workbench.dashboard.keys import Keyboard
+    from enforcer.workbench.dashboard.model import Model
+    from enforcer.workbench.dashboard.painter import Painter
+    from enforcer.workbench.dashboard.rows import Frame, Glyphs
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -84,7 +84,7 @@ def _size(text: str) -> tuple[int, int]:
     found = _SIZE.fullmatch(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a size: write 160x50")
-    from enforcer.ui.frames import LEAST
+    from enforcer.workbench.dashboard.frames import LEAST
 
     columns, lines = int(found[1]), int(found[2])
     if columns < LEAST[0] or lines < LEAST[1]:
@@ -115,8 +115,8 @@ def run(args: argparse.Namespace) -> int:
 def _show_once(args: argparse.Namespace) -> None:
     from enforcer.errors import ControlError
     from enforcer.runtime.control.protocol import WATCH, Client
-    from enforcer.ui.painter import Painter
-    from enforcer.ui.picture import SVG
+    from enforcer.workbench.dashboard.painter import Painter
+    from enforcer.workbench.dashboard.picture import SVG
 
     model = _model()
     with Client.connect(args.socket, timeout=_FIRST) as client:
@@ -147,7 +147,7 @@ def _size_here() -> tuple[int, int]:
 
 
 def _model() -> Model:
-    from enforcer.ui.model import Model
+    from enforcer.workbench.dashboard.model import Model
 
     return Model(host=os.uname().nodename)
 
@@ -172,13 +172,13 @@ def _console(columns: int, lines: int, *, is_recording: bool = False) -> Console
 
 
 def _glyphs(console: Console) -> Glyphs:
-    from enforcer.ui.rows import Glyphs
+    from enforcer.workbench.dashboard.rows import Glyphs
 
     return Glyphs() if console.encoding.startswith("utf") else Glyphs.plain()
 
 
 def _draw(model: Model, columns: int, lines: int, glyphs: Glyphs) -> Frame:
-    from enforcer.ui.frames import draw
+    from enforcer.workbench.dashboard.frames import draw
 
     return draw(model, columns, lines, glyphs, time.monotonic())
 
@@ -190,8 +190,8 @@ def _live(socket: Path) -> None:
     from enforcer.cli.screen import Screen
     from enforcer.runtime.control.protocol import Client, NoDaemonError
     from enforcer.runtime.reactor import Reactor
-    from enforcer.ui.keys import Keyboard
-    from enforcer.ui.painter import Painter
+    from enforcer.workbench.dashboard.keys import Keyboard
+    from enforcer.workbench.dashboard.painter import Painter
 
     # A daemon that is not there yet is waited for; that we may not ask it is said at once.
     with contextlib.suppress(NoDaemonError):
@@ -226,7 +226,7 @@ class _Dashboard:
     def __attrs_post_init__(self) -> None:
         from enforcer.cli.explaining import Explainer
         from enforcer.runtime.control.dashboard_client import Feed
-        from enforcer.ui.board import Board
+        from enforcer.workbench.dashboard.board import Board
 
         self._explainer = Explainer(self.reactor)
         self._feed = Feed(self.socket, self.reactor, self._opened, self._beat, self._gone)
@@ -271,7 +271,7 @@ class _Dashboard:
     def look_up(self, event: BriefDocument) -> None:
         """Ask the daemon for the whole record and for its policies, and explain the one by the other."""
         from enforcer.runtime.control.protocol import RECORD, SOURCES
-        from enforcer.ui.detail import lines_of, lines_of_brief
+        from enforcer.workbench.dashboard.detail import lines_of, lines_of_brief
 
         def show(lines: Iterable[tuple[str, str]], *, is_all: bool = True) -> None:
             self._show_detail(event, lines, is_all=is_all)
@@ -298,7 +298,7 @@ class _Dashboard:
     def look_up_policy(self, name: str) -> None:
         """Ask the daemon for the rules of policy *name*."""
         from enforcer.runtime.control.protocol import POLICY_SHOW
-        from enforcer.ui.detail import lines_of_policy
+        from enforcer.workbench.dashboard.detail import lines_of_policy
 
         def answered(answer: PolicyAnswer | Refusal) -> None:
             if "error" in answer:
@@ -362,7 +362,7 @@ class _Dashboard:
 
     def _tick(self) -> None:
         """While the daemon says nothing, at least the time goes on."""
-        from enforcer.ui.model import Link
+        from enforcer.workbench.dashboard.model import Link
 
         now = time.monotonic()
         if self.model.link is not Link.LIVE or self.model.silence(now):

@@ -12,10 +12,10 @@ from enforcer.safe_text import neutral
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from enforcer.dryrun.comparison import Contrast
-    from enforcer.dryrun.findings import Finding
-    from enforcer.dryrun.fixes import Fix, Fixes
-    from enforcer.dryrun.report import Report, SubjectReport
+    from enforcer.workbench.dryrun.comparison import Contrast
+    from enforcer.workbench.dryrun.findings import Finding
+    from enforcer.workbench.dryrun.fixes import Fix, Fixes
+    from enforcer.workbench.dryrun.report import Report, SubjectReport
 
 __all__ = ["show"]
 
@@ -34,7 +34,7 @@ def show(report: Report, fixes: Fixes, renamed: Callable[[str], str] = str) -> N
 
 
 def _lines(report: Report, fixes: Fixes) -> Iterator[str]:
-    from enforcer.dryrun.verdict import verdict
+    from enforcer.workbench.dryrun.verdict import verdict
 
     yield from _wrapped(f"{verdict(report)}.")
     for finding in report.findings:

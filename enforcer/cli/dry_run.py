@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from enforcer.dryrun.comparison import Contrast
-    from enforcer.dryrun.findings import DryRun
-    from enforcer.dryrun.fixes import Fixes
-    from enforcer.dryrun.report import Report
     from enforcer.events.types import Record
     from enforcer.libbpf.replaying import Spoken
-    from enforcer.replay.accesses import RecordedAccess
-    from enforcer.replay.candidate import Candidate
-    from enforcer.replay.coverage import Coverage
-    from enforcer.replay.replay import Losses, Replay
+    from enforcer.workbench.dryrun.comparison import Contrast
+    from enforcer.workbench.dryrun.findings import DryRun
+    from enforcer.workbench.dryrun.fixes import Fixes
+    from enforcer.workbench.dryrun.report import Report
+    from enforcer.workbench.replay.accesses import RecordedAccess
+    from enforcer.workbench.replay.candidate import Candidate
+    from enforcer.workbench.replay.coverage import Coverage
+    from enforcer.workbench.replay.replay import Losses, Replay
 
 __all__ = ["EXAMPLES", "add_arguments", "replayed", "run"]
 
@@ -87,10 +87,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Observe, then report."""
-    from enforcer.dryrun.fixes import Fixes
-    from enforcer.dryrun.page import page
-    from enforcer.dryrun.report import as_document
     from enforcer.policy.store import load_policies
+    from enforcer.workbench.dryrun.fixes import Fixes
+    from enforcer.workbench.dryrun.page import page
+    from enforcer.workbench.dryrun.report import as_document
 
     if args.against and args.replay is None:
         raise UsageError("--against needs a recording: give --replay JOURNAL, too")
@@ -187,13 +187,13 @@ def _written(path: Path, fixes: Fixes) -> str:
 
 
 def _live(args: argparse.Namespace, paths: Sequence[Path]) -> Report:
-    from enforcer.dryrun.findings import DryRun
-    from enforcer.dryrun.programs import Programs
-    from enforcer.dryrun.report import make_report
     from enforcer.runtime.assembly import pipeline_for
     from enforcer.runtime.daemon import Daemon
     from enforcer.runtime.policies.compilation import Sources
     from enforcer.runtime.policies.start import begin
+    from enforcer.workbench.dryrun.findings import DryRun
+    from enforcer.workbench.dryrun.programs import Programs
+    from enforcer.workbench.dryrun.report import make_report
 
     require_root("a dry run (the kernel decides there, too)")
     begun = begin(Sources(tuple(paths), audit=True), store=None, report=complain)
@@ -245,13 +245,13 @@ def replayed(
         UsageError: it is no recording, or does not tell what the policies ask for.
         PolicyErrors: the policies are wrong.
     """
-    from enforcer.dryrun.comparison import Contrast
-    from enforcer.dryrun.findings import DryRun
-    from enforcer.dryrun.programs import Programs
-    from enforcer.dryrun.report import make_report
-    from enforcer.replay.journal import JournalError
-    from enforcer.replay.recorder import is_same_machine
-    from enforcer.replay.replay import Replay
+    from enforcer.workbench.dryrun.comparison import Contrast
+    from enforcer.workbench.dryrun.findings import DryRun
+    from enforcer.workbench.dryrun.programs import Programs
+    from enforcer.workbench.dryrun.report import make_report
+    from enforcer.workbench.replay.journal import JournalError
+    from enforcer.workbench.replay.recorder import is_same_machine
+    from enforcer.workbench.replay.replay import Replay
 
     try:
         replay = Replay.open(journal)
@@ -294,8 +294,8 @@ def _candidates(sets: Sequence[Sequence[Path]], replay: Replay) -> list[Candidat
         UsageError: a set cannot be decided by what was recorded.
         PolicyErrors: a set is wrong.
     """
-    from enforcer.replay.candidate import Candidate
-    from enforcer.replay.coverage import UndecidableError
+    from enforcer.workbench.replay.candidate import Candidate
+    from enforcer.workbench.replay.coverage import UndecidableError
 
     try:
         candidates = [Candidate.load(each, replay.lines, replay.coverage) for each in sets]
@@ -309,7 +309,7 @@ def _candidates(sets: Sequence[Sequence[Path]], replay: Replay) -> list[Candidat
 def _decide(
     replay: Replay, candidates: Sequence[Candidate], dry_run: DryRun, contrast: Contrast | None
 ) -> None:
-    from enforcer.replay.replay import RecordMaker
+    from enforcer.workbench.replay.replay import RecordMaker
 
     makers = [RecordMaker(replay, candidate) for candidate in candidates]
 

@@ -91,10 +91,10 @@ def tell(
     Raises:
         UsageError: it is no record of a verdict, or not a whole one.
     """
-    from enforcer.explain.access import RecordError
-    from enforcer.explain.explanation import explain
-    from enforcer.explain.rendering import as_dict, lines
     from enforcer.sinks.terminal import terminal_line
+    from enforcer.workbench.explain.access import RecordError
+    from enforcer.workbench.explain.explanation import explain
+    from enforcer.workbench.explain.rendering import as_dict, lines
 
     try:
         explanation = explain(document, policies, _host_of(document, policies))
@@ -111,7 +111,7 @@ def tell(
 
     from enforcer.cli.folding import folded, width_of
     from enforcer.cli.output import console
-    from enforcer.ui.rows import STYLES
+    from enforcer.workbench.dashboard.rows import STYLES
 
     out, width = console(), width_of(sys.stdout)
     for text, style in ((head, "title"), *lines(explanation)):

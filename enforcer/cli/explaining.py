@@ -91,10 +91,10 @@ def _explanation(record: MatchDocument, sources: SourcesDocument) -> list[Line]:
     """Explain *record*; an error is a line, too."""
     from enforcer.cli.explain import mounted_of
     from enforcer.errors import EnforcerError
-    from enforcer.explain.explanation import explain
-    from enforcer.explain.rendering import lines
     from enforcer.runtime.policies.followed_links import beside
     from enforcer.runtime.policies.inquiry import read_back
+    from enforcer.workbench.explain.explanation import explain
+    from enforcer.workbench.explain.rendering import lines
 
     try:
         policies = read_back(sources)

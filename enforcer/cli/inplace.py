@@ -20,7 +20,7 @@ import attrs
 
 from enforcer.cli.exits import UsageError
 from enforcer.cli.screen import give_back
-from enforcer.ui.painter import LEAVE
+from enforcer.workbench.dashboard.painter import LEAVE
 
 if TYPE_CHECKING:
     from pathlib import Path

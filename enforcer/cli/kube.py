@@ -21,11 +21,11 @@ from enforcer.policy.language.kube import FOREIGN_KINDS
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from enforcer.kube.agent import Agent, Plan
-    from enforcer.kube.aggregator import Aggregator
-    from enforcer.kube.event_poster import EventPoster
-    from enforcer.kube.overview import Wanted
-    from enforcer.kube.reporter import Reporter
+    from enforcer.cluster.agent.agent import Agent, Plan
+    from enforcer.cluster.agent.aggregator import Aggregator
+    from enforcer.cluster.agent.event_poster import EventPoster
+    from enforcer.cluster.agent.overview import Wanted
+    from enforcer.cluster.agent.reporter import Reporter
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -131,8 +131,8 @@ def _add_server(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Follow the API server until told to stop."""
-    from enforcer.kube.agent import Agent
-    from enforcer.kube.errors import KubeError
+    from enforcer.cluster.agent.agent import Agent
+    from enforcer.cluster.agent.errors import KubeError
 
     plan, namespace = _plan(args), _namespace(args)
     agent = Agent(plan, complain)
@@ -166,9 +166,9 @@ def _plan(args: argparse.Namespace) -> Plan:
     Raises:
         UsageError: something is missing, or is no name.
     """
-    from enforcer.kube.access import Access
-    from enforcer.kube.agent import Plan
-    from enforcer.kube.resource import FOREIGN, is_name
+    from enforcer.cluster.agent.access import Access
+    from enforcer.cluster.agent.agent import Plan
+    from enforcer.cluster.agent.resource import FOREIGN, is_name
 
     node = args.node or os.environ.get("NODE_NAME")
     if not node:
@@ -187,16 +187,16 @@ def _plan(args: argparse.Namespace) -> Plan:
 
 def _poster(agent: Agent) -> EventPoster:
     """Make what writes events."""
-    from enforcer.kube.event_poster import EventPoster
+    from enforcer.cluster.agent.event_poster import EventPoster
 
     return EventPoster(agent.plan.client(), agent.plan.node, agent.troubles)
 
 
 def _reporter(agent: Agent, results: Path, poster: EventPoster | None) -> Reporter:
     """Make what reports how this node is."""
-    from enforcer.kube.denial_events import DenialEvents
-    from enforcer.kube.node_status import NodeStatus
-    from enforcer.kube.reporter import Reporter
+    from enforcer.cluster.agent.denial_events import DenialEvents
+    from enforcer.cluster.agent.node_status import NodeStatus
+    from enforcer.cluster.agent.reporter import Reporter
 
     plan = agent.plan
     return Reporter(
@@ -218,8 +218,8 @@ def _namespace(args: argparse.Namespace) -> str:
     Raises:
         UsageError: it is no name.
     """
-    from enforcer.kube.access import NAMESPACE
-    from enforcer.kube.resource import is_namespace
+    from enforcer.cluster.agent.access import NAMESPACE
+    from enforcer.cluster.agent.resource import is_namespace
 
     if not args.totals:
         return ""
@@ -236,8 +236,8 @@ def _namespace(args: argparse.Namespace) -> str:
 
 def _aggregator(agent: Agent, namespace: str, poster: EventPoster | None) -> Aggregator:
     """Make what sums up, should this agent be the one."""
-    from enforcer.kube.aggregator import Aggregator
-    from enforcer.kube.policy_events import policy_events
+    from enforcer.cluster.agent.aggregator import Aggregator
+    from enforcer.cluster.agent.policy_events import policy_events
 
     def wrote(wanted: Wanted) -> None:
         if poster is not None:

@@ -57,11 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop."""
-    from enforcer.kube.troubles import Troubles
-    from enforcer.webhook.certificate import Certificate
-    from enforcer.webhook.checkers import Checkers
-    from enforcer.webhook.counts import Counts
-    from enforcer.webhook.server import WebhookServer
+    from enforcer.cluster.agent.troubles import Troubles
+    from enforcer.cluster.webhook.certificate import Certificate
+    from enforcer.cluster.webhook.checkers import Checkers
+    from enforcer.cluster.webhook.counts import Counts
+    from enforcer.cluster.webhook.server import WebhookServer
 
     checkers = Checkers()
     checkers.start()  # before there are a key, a port and a loop: none of them is theirs

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict, final
 
 from enforcer.cli.document_types import Versioned
-from enforcer.dryrun.document_types import ReportDocument
+from enforcer.workbench.dryrun.document_types import ReportDocument
 
 __all__ = [
     "ClusterDocument",

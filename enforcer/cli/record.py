@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from enforcer.cli.document_types import RecordingDocument
     from enforcer.policy.language.syscall_table import Syscall
     from enforcer.policy.language.vocabulary import Op
-    from enforcer.replay.recorder import Recorded
+    from enforcer.workbench.replay.recorder import Recorded
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -139,8 +139,8 @@ def run(args: argparse.Namespace) -> int:
     from enforcer.kernel.image_map import PlainImage
     from enforcer.kernel.session import Session
     from enforcer.policy.language.vocabulary import Op
-    from enforcer.replay.journal import BlockKind, Writer
-    from enforcer.replay.recorder import Recorder, head_of, people
+    from enforcer.workbench.replay.journal import BlockKind, Writer
+    from enforcer.workbench.replay.recorder import Recorder, head_of, people
 
     require_root("recording")
     ops: set[Op] = set().union(*(RECORDED[name] for name in args.events or RECORDED))

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from enforcer.cases.schema import schema as of_cases
 from enforcer.cli import document_types as documents
 from enforcer.cli import plugin_documents as of_plugin
 from enforcer.cli.config_schema import schema as of_config
 from enforcer.cli.typed_schema import schema_of
-from enforcer.dryrun.document_types import ReportDocument
 from enforcer.events.schema import schema as of_record
-from enforcer.explain.document_types import ExplanationDocument
 from enforcer.policy.schema.fragments import DIALECT, Schema
 from enforcer.policy.schema.policy import schema as of_policy
 from enforcer.runtime.control.answers import ChangeAnswer, Confirmation
 from enforcer.runtime.policies.results import ResultsDocument
+from enforcer.workbench.cases.schema import schema as of_cases
+from enforcer.workbench.dryrun.document_types import ReportDocument
+from enforcer.workbench.explain.document_types import ExplanationDocument
 
 if TYPE_CHECKING:
     from collections.abc import Callable

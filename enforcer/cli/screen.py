@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from enforcer.ui.painter import ENTER, LEAVE
+from enforcer.workbench.dashboard.painter import ENTER, LEAVE
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -50,7 +50,7 @@ Ctrl-C, SIGTERM and `enforcer stop` end enforcement. If this process is killed o
 stays active, and the next start takes it over. SIGHUP reopens logs and reads policies again.
 """
 
-_IN_PLACE = ("enforcer.ui", "enforcer.cli")
+_IN_PLACE = ("enforcer.workbench.dashboard", "enforcer.cli")
 
 
 def run(args: argparse.Namespace) -> int:

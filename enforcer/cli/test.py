@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from enforcer.cases.junit import Suite
     from enforcer.cli.document_types import SuiteDocument, TestDocument
+    from enforcer.workbench.cases.junit import Suite
 
 __all__ = ["EXAMPLES", "add_arguments", "run"]
 
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Try every file, and report all that differs."""
-    from enforcer.cases.junit import junit
+    from enforcer.workbench.cases.junit import junit
 
     paths = [path for given in args.cases for path in _files(given)]
     suites = [_try(path, args.policies) for path in paths]
@@ -105,10 +105,10 @@ def _files(given: Path) -> list[Path]:
 
 
 def _try(path: Path, policies: list[Path]) -> Suite:
-    from enforcer.cases.judge import Table, judge
-    from enforcer.cases.junit import Suite
-    from enforcer.cases.reader import read_cases
     from enforcer.errors import PolicyError, PolicyErrors
+    from enforcer.workbench.cases.judge import Table, judge
+    from enforcer.workbench.cases.junit import Suite
+    from enforcer.workbench.cases.reader import read_cases
 
     began = time.monotonic()
     try:

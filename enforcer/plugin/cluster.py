@@ -10,15 +10,15 @@ from urllib.parse import urlencode
 import attrs
 
 from enforcer.cli.exits import UsageError
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.resource import NODES, POLICIES, is_namespace, key_of, metadata_of
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.resource import NODES, POLICIES, is_namespace, key_of, metadata_of
 from enforcer.plugin.kubectl import Kubectl, KubectlError
 from enforcer.safe_text import neutral, readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from enforcer.kube.resource import Key, Resource
+    from enforcer.cluster.agent.resource import Key, Resource
 
 __all__ = ["Cluster", "Found", "PolicyObject", "count_of", "map_of", "maps_of", "text_of"]
 

@@ -25,9 +25,9 @@ from enforcer.cli.arguments import file_or_stdin
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.explain import mapped
 from enforcer.cli.formats import JSON, add_output, print_document
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.resource import POLICIES, is_name, key_of
 from enforcer.errors import PolicyError, PolicyErrors
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.resource import POLICIES, is_name, key_of
 from enforcer.plugin.cluster import Cluster, PolicyObject, maps_of
 from enforcer.plugin.engines import Engines
 from enforcer.plugin.kubectl import KubectlError
@@ -265,8 +265,8 @@ def _tried(
     """
     from enforcer.cli.dry_report import show
     from enforcer.cli.dry_run import replayed
-    from enforcer.dryrun.fixes import Fixes
-    from enforcer.dryrun.report import as_document
+    from enforcer.workbench.dryrun.fixes import Fixes
+    from enforcer.workbench.dryrun.report import as_document
 
     with _here(recording, place, args) as journal, _with_fields(files):
         report = replayed(journal, [files.folder], name=recording.name)

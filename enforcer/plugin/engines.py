@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from enforcer.cli.exits import UsageError
-from enforcer.kube.resource import Resource, is_name
+from enforcer.cluster.agent.resource import Resource, is_name
 from enforcer.plugin.cluster import count_of, map_of, maps_of
 from enforcer.plugin.kubectl import KubectlError
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from enforcer.cli.arguments import duration
 from enforcer.cli.exits import Exit, complain, discard
 from enforcer.cli.formats import JSON, add_output
-from enforcer.kube.resource import is_name
+from enforcer.cluster.agent.resource import is_name
 from enforcer.plugin.cluster import Cluster
 from enforcer.plugin.engines import Engines
 from enforcer.plugin.following import Following

@@ -19,7 +19,7 @@ from enforcer import places
 from enforcer.cli.exits import Exit, UsageError, complain
 from enforcer.cli.explain import MOST, parsed, read_input, tell
 from enforcer.cli.formats import add_output
-from enforcer.kube.resource import is_name, is_namespace
+from enforcer.cluster.agent.resource import is_name, is_namespace
 from enforcer.plugin.cluster import Cluster, map_of
 from enforcer.plugin.engines import PODS, Engines
 from enforcer.plugin.kubectl import KubectlError

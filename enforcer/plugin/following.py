@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 
 from enforcer.cli.exits import UsageError
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent.troubles import Troubles
 from enforcer.plugin.engines import SELECTOR
 from enforcer.plugin.kubectl import KubectlError, end, sentence
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from enforcer.cli.colours import heed
 from enforcer.cli.exits import UsageError, guarded
-from enforcer.kube.resource import is_namespace
+from enforcer.cluster.agent.resource import is_namespace
 from enforcer.plugin.commands import COMMANDS, GLOBAL, parser
 from enforcer.plugin.kubectl import Kubectl
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from enforcer.kube.field_path import field_at
-from enforcer.kube.policy_text import file_name, policy_text
+from enforcer.cluster.agent.field_path import field_at
+from enforcer.cluster.agent.policy_text import file_name, policy_text
 from enforcer.policy.model.policy import PolicySet
 from enforcer.safe_text import neutral
 

@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 from reference.semantics import CONTAINER, UNKNOWN, Access, Actor, Identity, first, serving_marks
 
 from enforcer.compiler import BareHost
-from enforcer.explain.access import Facts, ProcessFacts
-from enforcer.explain.changes import changes
-from enforcer.explain.judge import Judge, Kind
-from enforcer.explain.logic import Gap, Truth
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op, SubjectFlag
 from enforcer.policy.model.policy import Policy, Verb
 from enforcer.policy.model.workloads import WORKLOAD_FIELDS
 from enforcer.policy.store import load_text
+from enforcer.workbench.explain.access import Facts, ProcessFacts
+from enforcer.workbench.explain.changes import changes
+from enforcer.workbench.explain.judge import Judge, Kind
+from enforcer.workbench.explain.logic import Gap, Truth
 
 
 def known(value):

@@ -25,8 +25,8 @@ from enforcer.events.types import Origin
 from enforcer.policy.kernel_types.operand_path import NoTypes
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 from enforcer.policy.model.policy import Mode, PolicySet
-from enforcer.replay.candidate import Candidate
-from enforcer.replay.replay import Replay
+from enforcer.workbench.replay.candidate import Candidate
+from enforcer.workbench.replay.replay import Replay
 
 POLICY_SETS = examples(120, soak=5_000)
 ACTORS, OPERATIONS = 4, 8

@@ -33,10 +33,10 @@ from kube_load import pod, policy
 from kube_relay import Relay
 from kube_server import Cluster, define, running
 
+from enforcer.cluster.agent.access import Access
+from enforcer.cluster.agent.client import Client
+from enforcer.cluster.agent.errors import KubeError
 from enforcer.identity.naming import boot_id
-from enforcer.kube.access import Access
-from enforcer.kube.client import Client
-from enforcer.kube.errors import KubeError
 
 API = "/apis/enforcer.dev/v1"
 TICK = os.sysconf("SC_CLK_TCK")

@@ -39,13 +39,13 @@ from virtual_cluster import (
     sums_up,
 )
 
-from enforcer.kube.aggregator import Aggregator
-from enforcer.kube.engine_results import FileResult
-from enforcer.kube.overview import Keeper, Overview
-from enforcer.kube.policy_state import PolicyObject, Version
-from enforcer.kube.policy_text import file_name
-from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
-from enforcer.kube.watcher import Pace
+from enforcer.cluster.agent.aggregator import Aggregator
+from enforcer.cluster.agent.engine_results import FileResult
+from enforcer.cluster.agent.overview import Keeper, Overview
+from enforcer.cluster.agent.policy_state import PolicyObject, Version
+from enforcer.cluster.agent.policy_text import file_name
+from enforcer.cluster.agent.resource import NODES, POLICIES, Deleted, Found, Listed
+from enforcer.cluster.agent.watcher import Pace
 
 OWN = POLICIES[0]
 MEMORY = 4 << 30

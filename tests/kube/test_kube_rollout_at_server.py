@@ -9,8 +9,8 @@ import time
 import pytest
 from test_kube_agent_at_server import following, policy, result, until
 
+from enforcer.cluster.agent.rollout import MODE, NODES, SHARE
 from enforcer.identity.naming import boot_id
-from enforcer.kube.rollout import MODE, NODES, SHARE
 
 AGENT = "enforcer-agent"
 PLACE = ("ep", "agent", "-n", "shop")

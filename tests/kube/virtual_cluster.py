@@ -21,17 +21,17 @@ from typing import Any
 import attrs
 from kube_load import policy
 
-from enforcer.kube import aggregator, reporter
-from enforcer.kube.aggregator import Aggregator
-from enforcer.kube.engine_results import FileResult, Results
-from enforcer.kube.errors import UnreachableError
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.node_status import NodeStatus
-from enforcer.kube.overview import Keeper, Overview
-from enforcer.kube.policy_state import PolicyObject
-from enforcer.kube.reporter import Reporter
-from enforcer.kube.resource import NODES, Found, News
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent import aggregator, reporter
+from enforcer.cluster.agent.aggregator import Aggregator
+from enforcer.cluster.agent.engine_results import FileResult, Results
+from enforcer.cluster.agent.errors import UnreachableError
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.node_status import NodeStatus
+from enforcer.cluster.agent.overview import Keeper, Overview
+from enforcer.cluster.agent.policy_state import PolicyObject
+from enforcer.cluster.agent.reporter import Reporter
+from enforcer.cluster.agent.resource import NODES, Found, News
+from enforcer.cluster.agent.troubles import Troubles
 
 FOLDER = Path("/policies")
 

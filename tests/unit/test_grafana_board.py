@@ -22,6 +22,7 @@ from fakes import DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, Nobody, d
 from patience import scaled
 from promql import ALERTS, BOARD, ROOT, Question, questions, unanswered
 
+from enforcer.cluster.webhook.counts import Counts
 from enforcer.libbpf import abi
 from enforcer.policy.model.policy import Verb
 from enforcer.runtime.control.report import status
@@ -29,7 +30,6 @@ from enforcer.runtime.metrics.values import metrics_of
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.prometheus import CONTENT_TYPE
-from enforcer.webhook.counts import Counts
 
 ALL = list(questions())
 SCRIPT = ROOT / "scripts/grafana-board.py"

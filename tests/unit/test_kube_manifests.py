@@ -19,13 +19,13 @@ import yaml
 
 from enforcer import __version__, places
 from enforcer.cli.commands import parser
-from enforcer.kube import lease
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent import lease
+from enforcer.cluster.agent.troubles import Troubles
+from enforcer.cluster.webhook import server
+from enforcer.cluster.webhook.certificate import Certificate
+from enforcer.cluster.webhook.check_process import Limits
+from enforcer.cluster.webhook.checkers import NUMBER
 from enforcer.policy.language.kube import FOREIGN_KINDS, GROUP, KINDS, NODE, TETRAGON_POLICY
-from enforcer.webhook import server
-from enforcer.webhook.certificate import Certificate
-from enforcer.webhook.check_process import Limits
-from enforcer.webhook.checkers import NUMBER
 
 ROOT = Path(__file__).parents[2]
 CHART = ROOT / "packaging/kubernetes/chart"

@@ -63,12 +63,17 @@ HEAVY = {
 NOT_AT_A_START = {
     *("asyncio", "concurrent.futures", "http", "importlib.metadata", "rich", "ssl", "subprocess"),
     *("tenacity", "termios", "enforcer.cli.config", "enforcer.cli.inplace", "enforcer.cli.outputs"),
-    *("enforcer.cases", "enforcer.dryrun", "enforcer.explain", "enforcer.policy.foreign.kubearmor"),
+    *(
+        "enforcer.workbench.cases",
+        "enforcer.workbench.dryrun",
+        "enforcer.workbench.explain",
+        "enforcer.policy.foreign.kubearmor",
+    ),
     *("enforcer.policy.foreign.tracing", "enforcer.policy.schema", "enforcer.policy.writers"),
     *(f"enforcer.policy.kernel_types.{name}" for name in ("btf", "signatures", "tracepoints")),
-    *("enforcer.replay", "enforcer.runtime.metrics", "enforcer.sinks.journal"),
+    *("enforcer.workbench.replay", "enforcer.runtime.metrics", "enforcer.sinks.journal"),
     *("enforcer.sinks.logfmt", "enforcer.sinks.ocsf", "enforcer.sinks.sockets"),
-    *("enforcer.sinks.terminal", "enforcer.ui"),
+    *("enforcer.sinks.terminal", "enforcer.workbench.dashboard"),
     *("enforcer.events.document_types", "enforcer.runtime.control.answers"),
     "enforcer.runtime.control.watch_answers",
 }

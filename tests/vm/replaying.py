@@ -30,8 +30,8 @@ from patience import scaled
 from pods import Container, Pod, give_labels
 from replay_policies import MARKED, ONLY_MARK, POLICIES, WORKER
 
-from enforcer.replay.candidate import Candidate
-from enforcer.replay.replay import RecordMaker, Replay
+from enforcer.workbench.replay.candidate import Candidate
+from enforcer.workbench.replay.replay import RecordMaker, Replay
 
 __all__ = ["ALL", "MARKS", "Seen", "check", "recorded", "replayed"]
 

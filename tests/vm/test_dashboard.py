@@ -17,7 +17,7 @@ from daemon import ask, leftovers, told, until
 from engine import EXECUTED, attempt, whole_lines
 from terminals import Terminal
 
-from enforcer.ui.painter import LEAVE
+from enforcer.workbench.dashboard.painter import LEAVE
 
 ROOT = Path("/opt/enforcer-test-dashboard")
 SECRET = ROOT / "secret"

@@ -21,8 +21,8 @@ from patience import scaled
 from prometheus_client.parser import text_string_to_metric_families
 from promql import questions, unanswered
 
+from enforcer.cluster.webhook.counts import Counts
 from enforcer.events.schema import schema
-from enforcer.webhook.counts import Counts
 
 ROOT = Path("/opt/enforcer-outputs")
 VAULT = ROOT / "vault"

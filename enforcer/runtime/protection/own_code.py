@@ -25,8 +25,11 @@ if TYPE_CHECKING:
 __all__ = ["close", "load"]
 
 _NOT_OURS: Final = (
-    *("enforcer.cases", "enforcer.cli", "enforcer.dryrun", "enforcer.explain", "enforcer.hook"),
-    *("enforcer.kube", "enforcer.plugin", "enforcer.replay", "enforcer.ui", "enforcer.webhook"),
+    "enforcer.cli",
+    "enforcer.cluster",
+    "enforcer.hook",
+    "enforcer.plugin",
+    "enforcer.workbench",
 )
 """What other commands consist of: nothing of a daemon imports it, but the command that starts it."""
 

@@ -180,8 +180,8 @@ def _writable_configuration(folder: Path) -> Iterator[None]:
 def _journal(name: str, form: int) -> Callable[[Path], contextlib.AbstractContextManager[None]]:
     @contextlib.contextmanager
     def made(folder: Path) -> Iterator[None]:
-        from enforcer.replay.journal import BlockKind, Writer
-        from enforcer.replay.recorder import head_of
+        from enforcer.workbench.replay.journal import BlockKind, Writer
+        from enforcer.workbench.replay.recorder import head_of
 
         with contextlib.closing(Writer.create(folder / name)) as writer:
             writer.document(BlockKind.HEAD, {**head_of(set(), ()), "format": form})

@@ -10,7 +10,7 @@ from kube_fakes import POLICIES, FakeServer, authority, until
 from patience import scaled
 
 from enforcer.cli.main import main
-from enforcer.kube.event_poster import EventPoster
+from enforcer.cluster.agent.event_poster import EventPoster
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_it_tells_the_server(options, is_told, number, cluster, monkeypatch
     _, words = cluster
     agents = []
     monkeypatch.setattr("enforcer.cli.kube._obey_signals", agents.append)
-    monkeypatch.setattr("enforcer.kube.agent.Agent.run", lambda _: None)
+    monkeypatch.setattr("enforcer.cluster.agent.agent.Agent.run", lambda _: None)
 
     assert 0 == main([*words, "--namespace", "enforcer", *options])
 

@@ -10,12 +10,12 @@ import pytest
 from plain import documents
 from printed import document
 
-from enforcer.cases.deeds import DEEDS, Operands, accesses
-from enforcer.cases.reader import CASE_KEYS, TOP
-from enforcer.cases.schema import schema
 from enforcer.cli.exits import Exit
 from enforcer.cli.main import main
 from enforcer.policy.language.vocabulary import ObjectFlag, Op
+from enforcer.workbench.cases.deeds import DEEDS, Operands, accesses
+from enforcer.workbench.cases.reader import CASE_KEYS, TOP
+from enforcer.workbench.cases.schema import schema
 
 ROOT = Path(__file__).parents[3]
 

@@ -13,12 +13,12 @@ from enforcer.compiler.containers import CONTAINER_FORMS, inside
 from enforcer.compiler.paths import Names
 from enforcer.compiler.patterns import Exact
 from enforcer.errors import EnforcerBug
-from enforcer.explain.texts import accepts
 from enforcer.identity.container import container_of
 from enforcer.policy.model.policy import Condition, Text, TextKind
 from enforcer.policy.model.workloads import CONTAINER, POD, Workload
 from enforcer.policy.store import load_text
 from enforcer.span import Span
+from enforcer.workbench.explain.texts import accepts
 
 HEX = "0123456789abcdef" * 4
 UID = "0a1b2c3d-1111-2222-3333-444455556666"

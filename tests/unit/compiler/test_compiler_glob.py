@@ -14,9 +14,9 @@ from enforcer.compiler.automata import KeptAutomata
 from enforcer.compiler.dfa import Dfa
 from enforcer.compiler.patterns import Below, Exact, Glob, Wild, forms, unit
 from enforcer.errors import LimitError
-from enforcer.explain import texts as spelled
 from enforcer.policy.model.policy import TextKind
 from enforcer.span import Span
+from enforcer.workbench.explain import texts as spelled
 
 PARTS = ["a", "b", "*", "**", "?", "[ab]", "[!a]", "[^ca]", "[b-d]", r"\*", "[]a]", "ab"]
 components = st.lists(st.sampled_from(PARTS), min_size=1, max_size=3).map("".join)

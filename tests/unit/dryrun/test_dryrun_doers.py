@@ -17,18 +17,18 @@ from tapes import Tape
 
 from enforcer.cli.dry_report import show
 from enforcer.cli.main import main
-from enforcer.dryrun.doers import OTHERS, PLACES, Doers
-from enforcer.dryrun.findings import DISTINCT, DryRun
-from enforcer.dryrun.fixes import Fixes
-from enforcer.dryrun.ordinary import LOGINS, Looks, guess
-from enforcer.dryrun.page import page
-from enforcer.dryrun.programs import Programs
-from enforcer.dryrun.report import as_document, make_report
-from enforcer.dryrun.verdict import verdict
 from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import PolicySet, Verb
-from enforcer.replay.lines import How
+from enforcer.workbench.dryrun.doers import OTHERS, PLACES, Doers
+from enforcer.workbench.dryrun.findings import DISTINCT, DryRun
+from enforcer.workbench.dryrun.fixes import Fixes
+from enforcer.workbench.dryrun.ordinary import LOGINS, Looks, guess
+from enforcer.workbench.dryrun.page import page
+from enforcer.workbench.dryrun.programs import Programs
+from enforcer.workbench.dryrun.report import as_document, make_report
+from enforcer.workbench.dryrun.verdict import verdict
+from enforcer.workbench.replay.lines import How
 
 SECOND = 1_000_000_000
 DOCS = Path(__file__).parents[3] / "docs"

@@ -3,10 +3,10 @@
 
 import pytest
 
-from enforcer.dryrun.doers import Doing, Subject
-from enforcer.dryrun.ordinary import Looks, guess
-from enforcer.dryrun.programs import Programs
 from enforcer.policy.language.vocabulary import SubjectFlag
+from enforcer.workbench.dryrun.doers import Doing, Subject
+from enforcer.workbench.dryrun.ordinary import Looks, guess
+from enforcer.workbench.dryrun.programs import Programs
 
 SECOND = 1_000_000_000
 INIT = "/usr/lib/systemd/systemd"

@@ -16,20 +16,20 @@ from tapes import Tape
 
 from enforcer.cli.dry_report import show
 from enforcer.cli.main import main
-from enforcer.dryrun.comparison import Contrast
-from enforcer.dryrun.findings import DryRun, Timeline
-from enforcer.dryrun.fixes import Fixes
-from enforcer.dryrun.page import page
-from enforcer.dryrun.programs import Programs
-from enforcer.dryrun.report import as_document, make_report
-from enforcer.dryrun.verdict import verdict
 from enforcer.errors import UnsupportedError
 from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import Mode, PolicySet, Verb
 from enforcer.policy.store import load_policies, load_text
-from enforcer.replay.lines import How
-from enforcer.replay.recorder import Recorded
+from enforcer.workbench.dryrun.comparison import Contrast
+from enforcer.workbench.dryrun.findings import DryRun, Timeline
+from enforcer.workbench.dryrun.fixes import Fixes
+from enforcer.workbench.dryrun.page import page
+from enforcer.workbench.dryrun.programs import Programs
+from enforcer.workbench.dryrun.report import as_document, make_report
+from enforcer.workbench.dryrun.verdict import verdict
+from enforcer.workbench.replay.lines import How
+from enforcer.workbench.replay.recorder import Recorded
 
 SECOND = 1_000_000_000
 HOSTILE = b"/x/<script>alert(1)</script>\"'&\x1b[2J\xe2\x80\xae<img src=x onerror=a()>"
@@ -422,7 +422,8 @@ def test_a_recording_is_told_in_words_and_as_a_document(lost, tmp_path, capsys, 
         "enforcer.kernel.session.Session.open", lambda *_, **__: contextlib.nullcontext()
     )
     monkeypatch.setattr(
-        "enforcer.replay.recorder.Recorder", lambda *_: SimpleNamespace(run=lambda *_, **__: done)
+        "enforcer.workbench.replay.recorder.Recorder",
+        lambda *_: SimpleNamespace(run=lambda *_, **__: done),
     )
 
     assert 0 == main(["record", "--json", str(tmp_path / "a")])

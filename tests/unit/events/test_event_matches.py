@@ -15,7 +15,7 @@ from enforcer.policy.model.policy import Verb
 from enforcer.sinks.logfmt import logfmt_line
 from enforcer.sinks.selection import Selection
 from enforcer.sinks.terminal import terminal_line
-from enforcer.ui.detail import lines_of
+from enforcer.workbench.dashboard.detail import lines_of
 
 ORIGINS = (
     Origin("keep", "no-writes", "keep.yaml:3:1"),

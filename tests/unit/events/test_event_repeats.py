@@ -21,7 +21,6 @@ from fakes import (
     raw_event,
 )
 
-from enforcer.dryrun.findings import DryRun
 from enforcer.events.brief import brief
 from enforcer.events.document import as_document
 from enforcer.events.repeats import until_ns
@@ -36,6 +35,7 @@ from enforcer.sinks.journal import journal_message
 from enforcer.sinks.logfmt import logfmt_line
 from enforcer.sinks.ocsf import ocsf_event
 from enforcer.sinks.terminal import terminal_line
+from enforcer.workbench.dryrun.findings import DryRun
 
 SECOND = 1_000_000_000
 LATER = 1_000 + 8 * SECOND

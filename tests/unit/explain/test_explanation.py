@@ -11,14 +11,14 @@ from enforcer.compiler import BareHost
 from enforcer.compiler.host import Mount
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin, RowFlag
-from enforcer.explain.access import RecordError, facts_of
-from enforcer.explain.explanation import explain
-from enforcer.explain.logic import Truth
-from enforcer.explain.rendering import as_dict, lines
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text
 from enforcer.runtime.policies.followed_links import beside
+from enforcer.workbench.explain.access import RecordError, facts_of
+from enforcer.workbench.explain.explanation import explain
+from enforcer.workbench.explain.logic import Truth
+from enforcer.workbench.explain.rendering import as_dict, lines
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: %s}\nspec:\n"
 VAULT = (

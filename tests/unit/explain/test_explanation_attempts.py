@@ -11,11 +11,11 @@ from fakes import ENFORCED, record
 from enforcer.compiler import BareHost
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin
-from enforcer.explain.explanation import explain
-from enforcer.explain.rendering import lines
 from enforcer.policy.language.vocabulary import Op
 from enforcer.policy.model.policy import Verb
 from enforcer.policy.store import load_text
+from enforcer.workbench.explain.explanation import explain
+from enforcer.workbench.explain.rendering import lines
 
 TEXT = """\
 apiVersion: enforcer/v1

@@ -7,10 +7,10 @@ from fakes import denied
 from enforcer.compiler import BareHost
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin
-from enforcer.explain.explanation import explain
-from enforcer.explain.rendering import lines
 from enforcer.policy.language.vocabulary import ObjectFlag, Op, SubjectFlag
 from enforcer.policy.store import load_text
+from enforcer.workbench.explain.explanation import explain
+from enforcer.workbench.explain.rendering import lines
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: vault}\nspec:\n  rules:\n"
 VAULT = (

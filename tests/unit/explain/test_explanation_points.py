@@ -12,11 +12,11 @@ from enforcer.compiler import BareHost
 from enforcer.compiler.points import Placed, place
 from enforcer.events.document import as_document
 from enforcer.events.types import Origin
-from enforcer.explain.explanation import explain
-from enforcer.explain.rendering import lines
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.policy import PolicySet, Verb
 from enforcer.policy.store import load_text
+from enforcer.workbench.explain.explanation import explain
+from enforcer.workbench.explain.rendering import lines
 
 HEAD = "apiVersion: enforcer/v1\nkind: EnforcerPolicy\nmetadata: {name: p}\nspec:\n  rules:\n"
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 from kube_fakes import QUICK, FakeServer, Running, authority
 
-from enforcer.kube.access import Access
-from enforcer.kube.agent import Agent, Plan
+from enforcer.cluster.agent.access import Access
+from enforcer.cluster.agent.agent import Agent, Plan
 
 
 @pytest.fixture(scope="session")

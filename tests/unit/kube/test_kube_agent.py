@@ -8,9 +8,9 @@ import attrs
 import pytest
 from kube_fakes import CLUSTER, KINDS, MACHINES, PODS, POLICIES, SPEC, TETRAGON, until
 
-from enforcer.kube.agent import Agent
-from enforcer.kube.errors import KubeError
-from enforcer.kube.policy_folder import PolicyFolder
+from enforcer.cluster.agent.agent import Agent
+from enforcer.cluster.agent.errors import KubeError
+from enforcer.cluster.agent.policy_folder import PolicyFolder
 
 SHOP = "shop.web.enforcerpolicy.yaml"
 BASE = "base.clusterenforcerpolicy.yaml"
@@ -295,7 +295,7 @@ def test_what_cannot_be_written_is_tried_again(server, begin, monkeypatch):
     server.put(POLICIES, ("shop", "web"))
     agent = begin()
     assert until(lambda: SHOP in agent.policies)
-    monkeypatch.setattr("enforcer.kube.agent._AGAIN", 0.01)
+    monkeypatch.setattr("enforcer.cluster.agent.agent._AGAIN", 0.01)
     real = PolicyFolder._write
 
     def full(self, path, text):
@@ -400,7 +400,7 @@ def test_a_bug_ends_the_agent(server, plan, monkeypatch):
     def bug(self):
         raise ZeroDivisionError
 
-    monkeypatch.setattr("enforcer.kube.watcher.Watcher._round", bug)
+    monkeypatch.setattr("enforcer.cluster.agent.watcher.Watcher._round", bug)
     agent = Agent(plan, lambda _: None)
     agent.open()
 

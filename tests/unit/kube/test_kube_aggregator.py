@@ -7,9 +7,9 @@ import attrs
 import pytest
 from kube_fakes import CLUSTER, LEASES, NODES, POLICIES, QUICK, TETRAGON, until
 
-from enforcer.kube.aggregator import MANAGER, Aggregator, Rhythm
-from enforcer.kube.lease import NAME, Term
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent.aggregator import MANAGER, Aggregator, Rhythm
+from enforcer.cluster.agent.lease import NAME, Term
+from enforcer.cluster.agent.troubles import Troubles
 
 TERM = Term(duration=90.0, holds=60.0, renew=0.2, first=0.0, rest=0.1, failed=(0.05, 0.1))
 SHORT = attrs.evolve(TERM, duration=1.5, holds=1.0)
@@ -171,7 +171,7 @@ def test_a_bug_gives_the_lease_to_another(server, begin, monkeypatch):
     made, said = begin("n1")
     assert until(lambda: totals(server) == (0, 0, 0))
 
-    monkeypatch.setattr("enforcer.kube.overview.Overview.look", lambda _: 1 / 0)
+    monkeypatch.setattr("enforcer.cluster.agent.overview.Overview.look", lambda _: 1 / 0)
 
     assert until(lambda: not holder(server))
     assert any("which is a bug: ZeroDivisionError" in each for each in said)

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kube_fakes import SPEC
 
+from enforcer.cluster.agent import client
+from enforcer.cluster.agent.client import parse
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.policy_text import policy_text
+from enforcer.cluster.agent.resource import POLICIES
 from enforcer.errors import PolicyErrors
-from enforcer.kube import client
-from enforcer.kube.client import parse
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.policy_text import policy_text
-from enforcer.kube.resource import POLICIES
 from enforcer.policy.store import load_text
 
 PLAIN = {"metadata": {"name": "web", "namespace": "shop"}, "spec": SPEC}

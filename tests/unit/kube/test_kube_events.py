@@ -7,16 +7,16 @@ import re
 import attrs
 import pytest
 
+from enforcer.cluster.agent.denial_events import DenialEvents
+from enforcer.cluster.agent.engine_results import Denial, Results, read_results
+from enforcer.cluster.agent.errors import AnswerError, UnreachableError
+from enforcer.cluster.agent.event_poster import EventPoster, Limits
+from enforcer.cluster.agent.object_event import ObjectEvent, Told
+from enforcer.cluster.agent.overview import Wanted
+from enforcer.cluster.agent.policy_events import policy_events
+from enforcer.cluster.agent.resource import POLICIES, is_name
+from enforcer.cluster.agent.troubles import Troubles
 from enforcer.identity.naming import boot_id
-from enforcer.kube.denial_events import DenialEvents
-from enforcer.kube.engine_results import Denial, Results, read_results
-from enforcer.kube.errors import AnswerError, UnreachableError
-from enforcer.kube.event_poster import EventPoster, Limits
-from enforcer.kube.object_event import ObjectEvent, Told
-from enforcer.kube.overview import Wanted
-from enforcer.kube.policy_events import policy_events
-from enforcer.kube.resource import POLICIES, is_name
-from enforcer.kube.troubles import Troubles
 
 NOW = 1_764_017_281.0
 POD = ObjectEvent(

@@ -8,13 +8,13 @@ import kube_fakes
 import pytest
 from kube_fakes import MACHINES, POLICIES, SPEC, until
 
-from enforcer.kube.foreign_object import LabelsUnknownError, for_node
-from enforcer.kube.label_selector import read_selector
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import FOREIGN, Found, Listed, node_of
-from enforcer.kube.rollout import RolloutError
+from enforcer.cluster.agent.foreign_object import LabelsUnknownError, for_node
+from enforcer.cluster.agent.label_selector import read_selector
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyStates
+from enforcer.cluster.agent.resource import FOREIGN, Found, Listed, node_of
+from enforcer.cluster.agent.rollout import RolloutError
 from enforcer.policy.store import Trust, load_policies
 
 BY_KIND = {each.kind: each for each in FOREIGN}

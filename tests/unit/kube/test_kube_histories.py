@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from kube_fakes import CLUSTER, PODS, POLICIES, QUICK, FakeServer, files_of, until
 
-from enforcer.kube.access import Access
-from enforcer.kube.agent import Agent, Plan
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_text import file_name, policy_text
-from enforcer.kube.resource import POLICIES as RESOURCES
+from enforcer.cluster.agent.access import Access
+from enforcer.cluster.agent.agent import Agent, Plan
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_text import file_name, policy_text
+from enforcer.cluster.agent.resource import POLICIES as RESOURCES
 
 KEYS = [
     (POLICIES, ("shop", "web")),

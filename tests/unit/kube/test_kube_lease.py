@@ -7,9 +7,9 @@ import attrs
 import pytest
 from kube_fakes import LEASES
 
-from enforcer.kube.client import Client
-from enforcer.kube.lease import NAME, Election, Term
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent.client import Client
+from enforcer.cluster.agent.lease import NAME, Election, Term
+from enforcer.cluster.agent.troubles import Troubles
 
 KEY = ("enforcer", NAME)
 

@@ -5,9 +5,9 @@ import json
 
 import pytest
 
+from enforcer.cluster.agent.pod_file import PodFile
+from enforcer.cluster.agent.resource import Found, Listed, pods_of
 from enforcer.identity.workload_files import PodFacts, honest, pods_of_objects, read_json
-from enforcer.kube.pod_file import PodFile
-from enforcer.kube.resource import Found, Listed, pods_of
 
 PODS = pods_of("node-1")
 UID = "11111111-2222-3333-4444-55555555555"

@@ -6,14 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kube_fakes import SPEC
 
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyStates
+from enforcer.cluster.agent.policy_text import file_name, is_of, policy_text
+from enforcer.cluster.agent.resource import POLICIES, Found, Listed, key_of
 from enforcer.compiler import LocalHost, compile_policies
 from enforcer.errors import PolicyErrors
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import file_name, is_of, policy_text
-from enforcer.kube.resource import POLICIES, Found, Listed, key_of
 from enforcer.policy.store import Trust, load_policies, load_text, policy_files
 from enforcer.policy.text.digest import digest_of
 

@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kube_fakes import MACHINES, POLICIES, SPEC, until
 
-from enforcer.kube.label_selector import MAX_SELECTOR, parse_selector
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import policy_text
-from enforcer.kube.resource import POLICIES as RESOURCES
-from enforcer.kube.resource import Deleted, Found, Listed, node_of
-from enforcer.kube.rollout import MODE, NODES, SHARE, Rollout, RolloutError, text_of
+from enforcer.cluster.agent.label_selector import MAX_SELECTOR, parse_selector
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyStates
+from enforcer.cluster.agent.policy_text import policy_text
+from enforcer.cluster.agent.resource import POLICIES as RESOURCES
+from enforcer.cluster.agent.resource import Deleted, Found, Listed, node_of
+from enforcer.cluster.agent.rollout import MODE, NODES, SHARE, Rollout, RolloutError, text_of
 from enforcer.policy.model.modes import Mode
 from enforcer.policy.store import load_text
 from enforcer.policy.text.digest import digest_of

@@ -11,17 +11,25 @@ from threading import Event
 import pytest
 from kube_fakes import SPEC
 
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.pod_facts import length_of
+from enforcer.cluster.agent.pod_file import NAME, PodFile
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyStates
+from enforcer.cluster.agent.resource import (
+    FOREIGN,
+    POLICIES,
+    Deleted,
+    Found,
+    Listed,
+    node_of,
+    pods_of,
+)
+from enforcer.cluster.agent.rollout import NODES
+from enforcer.cluster.agent.room import FILES, LabelledPolicies, Places, pod_room, policy_room
+from enforcer.cluster.agent.small_objects import left_out, size_of, small
+from enforcer.cluster.agent.watcher import Watcher
 from enforcer.identity.workload_files import pods_of_objects
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.pod_facts import length_of
-from enforcer.kube.pod_file import NAME, PodFile
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.resource import FOREIGN, POLICIES, Deleted, Found, Listed, node_of, pods_of
-from enforcer.kube.rollout import NODES
-from enforcer.kube.room import FILES, LabelledPolicies, Places, pod_room, policy_room
-from enforcer.kube.small_objects import left_out, size_of, small
-from enforcer.kube.watcher import Watcher
 from enforcer.runtime.policies.quotas import Quota
 
 OWN, WHOLE, OTHER = POLICIES

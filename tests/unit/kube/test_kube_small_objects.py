@@ -17,18 +17,18 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from kube_fakes import SPEC
 
-from enforcer import kube
-from enforcer.kube.client import parse_list
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.list_reader import read_list
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.pod_file import PodFile
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyStates
-from enforcer.kube.policy_text import policy_text
-from enforcer.kube.resource import FOREIGN, POLICIES, Found, Listed, node_of, pods_of
-from enforcer.kube.rollout import MODE, NODES, Rollout, RolloutError, annotations_of
-from enforcer.kube.small_objects import left_out, small, whole
+from enforcer.cluster import agent as kube
+from enforcer.cluster.agent.client import parse_list
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.list_reader import read_list
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.pod_file import PodFile
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyStates
+from enforcer.cluster.agent.policy_text import policy_text
+from enforcer.cluster.agent.resource import FOREIGN, POLICIES, Found, Listed, node_of, pods_of
+from enforcer.cluster.agent.rollout import MODE, NODES, Rollout, RolloutError, annotations_of
+from enforcer.cluster.agent.small_objects import left_out, small, whole
 
 KEY = ("shop", "web")
 META = {
@@ -129,7 +129,7 @@ def test_the_file_of_a_small_policy_is_the_same(resource):
 def annotation_words():
     """Return all texts of the modules of the agent that may be annotations, or beginnings of them."""
     for path in Path(kube.__file__).parent.glob("*.py"):
-        module = importlib.import_module(f"enforcer.kube.{path.stem}")
+        module = importlib.import_module(f"enforcer.cluster.agent.{path.stem}")
         for text in vars(module).values():
             if isinstance(text, str) and re.fullmatch(r"[a-z0-9.]+[/-][a-z0-9./-]*", text):
                 yield text

@@ -11,19 +11,19 @@ import attrs
 import pytest
 from kube_fakes import NODES, POLICIES, SPEC, FakeServer, until
 
+from enforcer.cluster.agent.engine_results import FileResult, Results, read_results
+from enforcer.cluster.agent.field_path import field_at
+from enforcer.cluster.agent.node_object import NodeObject
+from enforcer.cluster.agent.node_status import NodeStatus
+from enforcer.cluster.agent.policy_folder import PolicyFolder
+from enforcer.cluster.agent.policy_state import PolicyObject, PolicyStates
+from enforcer.cluster.agent.reporter import Reporter, Tempo
+from enforcer.cluster.agent.resource import POLICIES as RESOURCES
+from enforcer.cluster.agent.resource import Deleted, Found, node_of
+from enforcer.cluster.agent.rollout import MODE, SHARE
+from enforcer.cluster.agent.rollout import NODES as NODE_LABELS
+from enforcer.cluster.agent.troubles import Troubles
 from enforcer.identity.naming import boot_id
-from enforcer.kube.engine_results import FileResult, Results, read_results
-from enforcer.kube.field_path import field_at
-from enforcer.kube.node_object import NodeObject
-from enforcer.kube.node_status import NodeStatus
-from enforcer.kube.policy_folder import PolicyFolder
-from enforcer.kube.policy_state import PolicyObject, PolicyStates
-from enforcer.kube.reporter import Reporter, Tempo
-from enforcer.kube.resource import POLICIES as RESOURCES
-from enforcer.kube.resource import Deleted, Found, node_of
-from enforcer.kube.rollout import MODE, SHARE
-from enforcer.kube.rollout import NODES as NODE_LABELS
-from enforcer.kube.troubles import Troubles
 from enforcer.policy.text.digest import digest_of
 
 KEY = ("shop", "web")
@@ -256,7 +256,7 @@ def test_what_was_said_in_another_boot_is_nothing(node, boot):
 def test_an_agent_that_does_not_know_the_boot_believes_nothing(node, monkeypatch):
     """Where the kernel tells neither of them, they are not of one boot for that."""
     node.engine_says(node.result(node.agent_writes(1)), boot="")
-    monkeypatch.setattr("enforcer.kube.engine_results.boot_id", lambda: "")
+    monkeypatch.setattr("enforcer.cluster.agent.engine_results.boot_id", lambda: "")
     assert read_results(node.results) is None
 
 
@@ -534,8 +534,8 @@ class Flood:
     """Namespace and state."""
 
     def status(self, monkeypatch, most=20, messages=6):
-        monkeypatch.setattr("enforcer.kube.node_status._MAX_POLICIES", most)
-        monkeypatch.setattr("enforcer.kube.node_status._MAX_MESSAGES", messages)
+        monkeypatch.setattr("enforcer.cluster.agent.node_status._MAX_POLICIES", most)
+        monkeypatch.setattr("enforcer.cluster.agent.node_status._MAX_MESSAGES", messages)
         objects, files = [], {}
         for number, (namespace, state) in enumerate(self.policies):
             name = f"{number}.yaml"

@@ -7,13 +7,13 @@ import attrs
 import pytest
 from kube_fakes import TETRAGON
 
-from enforcer.kube.engine_results import FileResult, Results
-from enforcer.kube.node_status import NodeStatus
-from enforcer.kube.overview import Keeper, Overview
-from enforcer.kube.policy_state import PolicyObject, Version
-from enforcer.kube.policy_totals import OnNode, Said, sum_up, with_times
-from enforcer.kube.resource import NODES, POLICIES, Deleted, Found, Listed
-from enforcer.kube.rollout import MODE
+from enforcer.cluster.agent.engine_results import FileResult, Results
+from enforcer.cluster.agent.node_status import NodeStatus
+from enforcer.cluster.agent.overview import Keeper, Overview
+from enforcer.cluster.agent.policy_state import PolicyObject, Version
+from enforcer.cluster.agent.policy_totals import OnNode, Said, sum_up, with_times
+from enforcer.cluster.agent.resource import NODES, POLICIES, Deleted, Found, Listed
+from enforcer.cluster.agent.rollout import MODE
 from enforcer.policy.schema.kube_status import MAX_FAILURES, POLICY_CONDITIONS
 
 GENERATION = 4

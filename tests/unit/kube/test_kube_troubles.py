@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What fails again and again is told once."""
 
-from enforcer.kube.troubles import Troubles
+from enforcer.cluster.agent.troubles import Troubles
 
 
 def test_a_trouble_is_told_once_in_a_while():

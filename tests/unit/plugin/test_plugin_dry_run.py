@@ -12,7 +12,7 @@ from tapes import Tape
 from enforcer.cli.exits import Exit
 from enforcer.plugin.main import main
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.replay.lines import How
+from enforcer.workbench.replay.lines import How
 
 
 def of_cluster(name="vault", **spec):

@@ -9,9 +9,9 @@ from tapes import Tape, head
 
 from enforcer.cli.main import main
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.replay.journal import BlockKind, Writer
-from enforcer.replay.lines import How
-from enforcer.replay.replay import Replay
+from enforcer.workbench.replay.journal import BlockKind, Writer
+from enforcer.workbench.replay.lines import How
+from enforcer.workbench.replay.replay import Replay
 
 POLICY = """
 apiVersion: enforcer/v1

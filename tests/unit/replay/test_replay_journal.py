@@ -14,8 +14,8 @@ from reference.semantics import Access, Identity
 from tapes import Tape, head
 
 from enforcer.policy.language.vocabulary import Dim, Op
-from enforcer.replay.documents import read_end
-from enforcer.replay.journal import (
+from enforcer.workbench.replay.documents import read_end
+from enforcer.workbench.replay.journal import (
     _MAX_RECORD,
     _MAX_UNPACKED,
     Block,
@@ -24,7 +24,7 @@ from enforcer.replay.journal import (
     JournalError,
     Writer,
 )
-from enforcer.replay.lines import How
+from enforcer.workbench.replay.lines import How
 
 READ = Access((Op.READ,), {Dim.PATH: b"/etc/passwd"})
 

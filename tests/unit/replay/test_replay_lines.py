@@ -12,10 +12,10 @@ from enforcer.events.types import Origin
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 from enforcer.policy.model.policy import Mode, Verb
 from enforcer.policy.store import load_text
-from enforcer.replay.candidate import Candidate
-from enforcer.replay.journal import BlockKind, JournalError, Writer
-from enforcer.replay.lines import How
-from enforcer.replay.replay import RecordMaker, Replay
+from enforcer.workbench.replay.candidate import Candidate
+from enforcer.workbench.replay.journal import BlockKind, JournalError, Writer
+from enforcer.workbench.replay.lines import How
+from enforcer.workbench.replay.replay import RecordMaker, Replay
 
 POLICY = """
 apiVersion: enforcer/v1

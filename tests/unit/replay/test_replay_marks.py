@@ -9,11 +9,11 @@ from tapes import Tape, access_event
 
 from enforcer.policy.language.vocabulary import Dim, ObjectFlag, Op
 from enforcer.policy.model.workloads import Workload
-from enforcer.replay.candidate import Candidate
-from enforcer.replay.coverage import UndecidableError, describe
-from enforcer.replay.journal import BlockKind, Writer
-from enforcer.replay.lines import How
-from enforcer.replay.replay import RecordMaker, Replay
+from enforcer.workbench.replay.candidate import Candidate
+from enforcer.workbench.replay.coverage import UndecidableError, describe
+from enforcer.workbench.replay.journal import BlockKind, Writer
+from enforcer.workbench.replay.lines import How
+from enforcer.workbench.replay.replay import RecordMaker, Replay
 
 POLICY = """
 apiVersion: enforcer/v1

@@ -15,11 +15,11 @@ from enforcer.kernel.image_map import ImageHead
 from enforcer.policy.language.syscall_table import SYSCALLS
 from enforcer.policy.language.vocabulary import Dim, Op
 from enforcer.policy.model.workloads import Workload
-from enforcer.replay.documents import read_losses, read_workloads
-from enforcer.replay.journal import BlockKind, Journal, Writer
-from enforcer.replay.lines import How
-from enforcer.replay.recorder import Recorder, head_of, people
-from enforcer.replay.replay import Replay
+from enforcer.workbench.replay.documents import read_losses, read_workloads
+from enforcer.workbench.replay.journal import BlockKind, Journal, Writer
+from enforcer.workbench.replay.lines import How
+from enforcer.workbench.replay.recorder import Recorder, head_of, people
+from enforcer.workbench.replay.replay import Replay
 
 
 @attrs.define

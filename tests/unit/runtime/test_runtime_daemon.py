@@ -14,10 +14,6 @@ from control_fakes import WEB, FakePolicyControl
 from fakes import BASH, DECODER, ENFORCED, PREVENTED, FakeSession, FakeSink, enricher, raw_event
 from patience import scaled
 
-from enforcer.dryrun.findings import DryRun
-from enforcer.dryrun.fixes import Fixes
-from enforcer.dryrun.programs import Programs
-from enforcer.dryrun.report import as_document, make_report
 from enforcer.errors import EnforcerBug, KernelError
 from enforcer.events.types import Lost, Origin, Record
 from enforcer.policy.language.vocabulary import Op
@@ -30,6 +26,10 @@ from enforcer.runtime.notify import Notifier
 from enforcer.runtime.records.pipeline import Pipeline
 from enforcer.sinks.fanout import Fanout
 from enforcer.sinks.spec import FileOutput
+from enforcer.workbench.dryrun.findings import DryRun
+from enforcer.workbench.dryrun.fixes import Fixes
+from enforcer.workbench.dryrun.programs import Programs
+from enforcer.workbench.dryrun.report import as_document, make_report
 
 DENIAL = {
     "op": Op.WRITE,

@@ -38,7 +38,7 @@ own_code.load()
 for name in ("enforcer.policy.foreign.kubearmor", "enforcer.policy.kernel_types.signatures",
              "enforcer.runtime.metrics.values", "enforcer.sinks.ocsf", "traceback"):
     assert name in sys.modules, name
-others = ("enforcer.cli.", "enforcer.kube.", "enforcer.ui.", "enforcer.webhook.")
+others = ("enforcer.cli.", "enforcer.cluster.agent.", "enforcer.workbench.dashboard.", "enforcer.cluster.webhook.")
 assert not any(n.startswith(others) for n in sys.modules)
 """)
 
@@ -71,7 +71,9 @@ def _imported(tree):
 
 def test_packages_are_added():
     """A dashboard in the daemon's terminal is one more."""
-    run("own_code.load(['enforcer.ui'])\nassert 'enforcer.ui' in sys.modules")
+    run(
+        "own_code.load(['enforcer.workbench.dashboard'])\nassert 'enforcer.workbench.dashboard' in sys.modules"
+    )
 
 
 def test_nothing_is_imported_later(tmp_path):

@@ -10,11 +10,11 @@ from rich.cells import cell_len
 from ui_model import EVIL, HEALTH, NOW, beat, denial, killing, lines, model, shown
 
 from enforcer.events.types import Origin
-from enforcer.ui.detail import lines_of_policy
-from enforcer.ui.lists import shares
-from enforcer.ui.model import Detail, Focus, Model, Question, View
-from enforcer.ui.rows import Glyphs
-from enforcer.ui.search import Search
+from enforcer.workbench.dashboard.detail import lines_of_policy
+from enforcer.workbench.dashboard.lists import shares
+from enforcer.workbench.dashboard.model import Detail, Focus, Model, Question, View
+from enforcer.workbench.dashboard.rows import Glyphs
+from enforcer.workbench.dashboard.search import Search
 
 SIZES = [(40, 10), (60, 15), (79, 17), (80, 24), (119, 30), (120, 40), (160, 50), (300, 90)]
 
@@ -228,7 +228,7 @@ def test_a_daemon_that_is_silent_is_said():
 
 def test_nothing_known_yet():
     """Before the first word of the daemon there is a frame all the same."""
-    from enforcer.ui.model import Model
+    from enforcer.workbench.dashboard.model import Model
 
     text = shown(Model(host="guard"))
 

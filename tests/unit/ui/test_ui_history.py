@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from enforcer.ui.detail import lines_of
-from enforcer.ui.history import History, outcomes_of, spark
-from enforcer.ui.painter import Painter
-from enforcer.ui.rows import Frame, Glyphs, fit, fold
+from enforcer.workbench.dashboard.detail import lines_of
+from enforcer.workbench.dashboard.history import History, outcomes_of, spark
+from enforcer.workbench.dashboard.painter import Painter
+from enforcer.workbench.dashboard.rows import Frame, Glyphs, fit, fold
 
 
 def test_what_becomes_a_row():

@@ -9,10 +9,10 @@ import attrs
 import pytest
 from ui_model import NOW, beat, denial, killing, lines, model
 
-from enforcer.ui.board import Board
-from enforcer.ui.keys import Keyboard
-from enforcer.ui.model import Focus, Question, View
-from enforcer.ui.search import Search
+from enforcer.workbench.dashboard.board import Board
+from enforcer.workbench.dashboard.keys import Keyboard
+from enforcer.workbench.dashboard.model import Focus, Question, View
+from enforcer.workbench.dashboard.search import Search
 
 
 @attrs.define

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from enforcer.events.brief import brief
 from enforcer.policy.model.policy import Verb
-from enforcer.ui.frames import draw
-from enforcer.ui.model import Model
-from enforcer.ui.rows import Glyphs
+from enforcer.workbench.dashboard.frames import draw
+from enforcer.workbench.dashboard.model import Model
+from enforcer.workbench.dashboard.rows import Glyphs
 
 NOW = 1000.0
 EVIL = b"/srv/\x1b[2J\x1b]0;owned\x07[red]x[/red]\xe2\x80\xae:bomb:\n\xff"

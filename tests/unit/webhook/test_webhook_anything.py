@@ -8,10 +8,10 @@ import contextlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from enforcer.cluster.webhook.checker import decide
+from enforcer.cluster.webhook.http_request import Head, HttpError
+from enforcer.cluster.webhook.review import Review, answer
 from enforcer.policy.language.kube import CLUSTER_POLICY, POLICY, TETRAGON_POLICY
-from enforcer.webhook.checker import decide
-from enforcer.webhook.http_request import Head, HttpError
-from enforcer.webhook.review import Review, answer
 
 WORDS = st.sampled_from(
     [

@@ -7,10 +7,14 @@ import attrs
 import pytest
 from kube_objects import BROKEN, READER, broken, shipped
 
-from enforcer.kube.errors import GarbageError
-from enforcer.kube.policy_text import policy_text
-from enforcer.kube.resource import POLICIES, key_of
-from enforcer.kube.rollout import MODE, NODES, SHARE
+from enforcer.cluster.agent.errors import GarbageError
+from enforcer.cluster.agent.policy_text import policy_text
+from enforcer.cluster.agent.resource import POLICIES, key_of
+from enforcer.cluster.agent.rollout import MODE, NODES, SHARE
+from enforcer.cluster.webhook import checker, node_facts
+from enforcer.cluster.webhook.checker import decide
+from enforcer.cluster.webhook.review import Review
+from enforcer.cluster.webhook.verdict import Outcome
 from enforcer.policy.kernel_types.operand_path import NoTypes, PointError
 from enforcer.policy.language.kube import CLUSTER_POLICY, FOREIGN_KINDS, POLICY, TETRAGON_POLICY
 from enforcer.runtime.policies import namespace_shares
@@ -18,10 +22,6 @@ from enforcer.runtime.policies.compilation import Sources
 from enforcer.runtime.policies.compile_process import Order, make
 from enforcer.runtime.policies.namespace_shares import Share
 from enforcer.runtime.policies.runtime_changes import Overlay
-from enforcer.webhook import checker, node_facts
-from enforcer.webhook.checker import decide
-from enforcer.webhook.review import Review
-from enforcer.webhook.verdict import Outcome
 
 GOOD = {"rules": [{"exec": {}, "match": {"path": "/bin/sh"}, "action": "deny"}]}
 WRONG = {"rules": [{"exec": {}, "match": {"paht": "/bin/sh"}, "action": "deny"}]}

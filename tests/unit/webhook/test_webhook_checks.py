@@ -14,10 +14,10 @@ import attrs
 import pytest
 from patience import scaled
 
-from enforcer.webhook.check_process import Limits, checked
-from enforcer.webhook.checkers import NUMBER, BusyError, Checkers
-from enforcer.webhook.review import Review, ReviewError, answer
-from enforcer.webhook.verdict import Outcome, Verdict
+from enforcer.cluster.webhook.check_process import Limits, checked
+from enforcer.cluster.webhook.checkers import NUMBER, BusyError, Checkers
+from enforcer.cluster.webhook.review import Review, ReviewError, answer
+from enforcer.cluster.webhook.verdict import Outcome, Verdict
 
 LIMITS = Limits(seconds=scaled(20))
 SHORT = attrs.evolve(LIMITS, seconds=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from enforcer.webhook.connections import Connection, peer_of, to_end
+from enforcer.cluster.webhook.connections import Connection, peer_of, to_end
 
 MOST, SHARE = 8, 2
 

@@ -16,12 +16,12 @@ import pytest
 from kube_fakes import authority
 from patience import scaled
 
-from enforcer.kube.troubles import Troubles
-from enforcer.webhook.certificate import Certificate
-from enforcer.webhook.checkers import BusyError
-from enforcer.webhook.counts import Counts
-from enforcer.webhook.http_request import MAX_BODY, MAX_HEAD
-from enforcer.webhook.server import Bounds, LostError, WebhookServer
+from enforcer.cluster.agent.troubles import Troubles
+from enforcer.cluster.webhook.certificate import Certificate
+from enforcer.cluster.webhook.checkers import BusyError
+from enforcer.cluster.webhook.counts import Counts
+from enforcer.cluster.webhook.http_request import MAX_BODY, MAX_HEAD
+from enforcer.cluster.webhook.server import Bounds, LostError, WebhookServer
 
 QUICK = Bounds(handshake=scaled(0.5), request=scaled(0.5), idle=scaled(20), ending=scaled(20))
 LONG = attrs.evolve(QUICK, request=scaled(20), handshake=scaled(20))
@@ -523,7 +523,7 @@ def test_an_end_that_is_near_is_told_once_a_day(tls, monkeypatch, days, sentence
     """Nothing else would tell: API servers that refuse a certificate only close the connection."""
     end = datetime(2026, 3, 1, 12, tzinfo=UTC)
     life = (datetime(2025, 3, 1, tzinfo=UTC), end)
-    monkeypatch.setattr("enforcer.webhook.certificate.validity_of", lambda _: life)
+    monkeypatch.setattr("enforcer.cluster.webhook.certificate.validity_of", lambda _: life)
     now, said = [end.timestamp() - days * 86400], []
     files = (tls / "ca.crt", tls / "key.pem", Troubles(print))
     certificate = Certificate(*files, said.append, clock=lambda: now[0])
@@ -540,7 +540,7 @@ def test_an_end_that_is_near_is_told_once_a_day(tls, monkeypatch, days, sentence
 def test_one_of_some_days_is_made_anew_when_most_are_over(tls, monkeypatch):
     """Whoever makes such does so when a third is left, so nothing is wrong before a quarter is."""
     begin, end = (datetime(2026, 3, day, tzinfo=UTC) for day in (1, 9))
-    monkeypatch.setattr("enforcer.webhook.certificate.validity_of", lambda _: (begin, end))
+    monkeypatch.setattr("enforcer.cluster.webhook.certificate.validity_of", lambda _: (begin, end))
     said = []
     for left in (2.1, 1.9):
         files = (tls / "ca.crt", tls / "key.pem", Troubles(print))
@@ -551,7 +551,7 @@ def test_one_of_some_days_is_made_anew_when_most_are_over(tls, monkeypatch):
 
 
 def test_a_certificate_whose_end_cannot_be_read_serves(tls, tmp_path, monkeypatch):
-    monkeypatch.setattr("enforcer.webhook.validity._SEQUENCE", 0x31)
+    monkeypatch.setattr("enforcer.cluster.webhook.validity._SEQUENCE", 0x31)
     said = []
     certificate = Certificate(tls / "ca.crt", tls / "key.pem", Troubles(print), said.append)
 

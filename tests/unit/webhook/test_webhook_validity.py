@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enforcer.webhook.validity import validity_of
+from enforcer.cluster.webhook.validity import validity_of
 
 BEGIN = datetime(1970, 1, 1, tzinfo=UTC)
 
