@@ -13,7 +13,7 @@ import ast
 import re
 import statistics
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = (".py", ".c", ".h")
@@ -37,13 +37,13 @@ Row = tuple[str, str, "list[str]"]
 
 
 def folders() -> dict[str, int]:
-    """Return how many sources each folder over the limit has, without those below it."""
+    """Return how many sources each folder has, without those below it."""
     counts: dict[str, int] = defaultdict(int)
     for top in ("enforcer", "bpf", "tests", "scripts"):
         for path in (ROOT / top).rglob("*"):
             if path.suffix in SOURCES and path.name != "__init__.py" and path.is_file():
                 counts[str(path.parent.relative_to(ROOT))] += 1
-    return {name: count for name, count in counts.items() if count > FOLDER_LIMIT}
+    return counts
 
 
 def module_name(path: Path) -> str:
@@ -104,13 +104,10 @@ def hooks() -> dict[str, int]:
     return found
 
 
-def shared_names(paths: Iterable[Path]) -> list[str]:
-    """Return the base names of modules that more than one folder has."""
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for path in paths:
-        if path.stem not in {"__init__", "__main__"}:
-            by_name[path.stem].append(str(path.parent.relative_to(ROOT)))
-    return [f"{name} ({len(of)})" for name, of in sorted(by_name.items()) if len(of) > 1]
+def shared_names(paths: Iterable[Path]) -> dict[str, int]:
+    """Return the base names that more than one module has, and how many have each."""
+    counts = Counter(path.stem for path in paths if path.stem not in {"__init__", "__main__"})
+    return {name: count for name, count in sorted(counts.items()) if count > 1}
 
 
 def includes() -> Graph:
@@ -163,8 +160,11 @@ def measured() -> Iterator[Row]:
             f"{len(large)} of {len(counts)}; longest {longest}",
             large,
         )
-    files = sum(int(line.rpartition("(")[2][:-1]) for line in shared)
-    yield "shared base names", f"{len(shared)} by {files} files", shared
+    yield (
+        "shared base names",
+        f"{len(shared)} by {sum(shared.values())} files",
+        [f"{name} ({count})" for name, count in shared.items()],
+    )
     for what, arrows in (("circles in Python", graph), ("circles in C", includes())):
         found = circles(arrows)
         yield what, str(len(found)), found
@@ -184,11 +184,10 @@ def main(words: list[str]) -> int:
         table.add_row(what, figure)
     console = Console(soft_wrap=True)
     console.print(table)
-    printed: Callable[..., None] = console.print
     for what, _, items in rows if wanted.names else []:
-        printed(f"\n{what}", style="bold")
+        console.print(f"\n{what}", style="bold")
         for item in items:
-            printed(f"  {item}", highlight=False, markup=False)
+            console.print(f"  {item}", highlight=False, markup=False)
     return 0
 
 
